@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * enlight/host/storage.h - a synthetic SCSI controller and its disks
+ *
+ * The controller is one VMBus offer, and up to its sub-channel count more on request of
+ * the guest. Disks are attached before the guest runs (later: while it runs).
+ */
+#ifndef ENLIGHT_HOST_STORAGE_H
+#define ENLIGHT_HOST_STORAGE_H
+
+#include "enlight/host/block.h"
+#include "enlight/host/vmbus.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct enlh_storage;
+
+struct enlh_storage_config {
+    size_t size;
+    struct enl_guid instance;   /* unique for each controller */
+    const char *name;           /* "scsi0"; copied */
+    uint16_t max_subchannels;   /* beside the primary channel; usually VPs - 1 */
+    uint32_t max_transfer;      /* bytes; 0: 4 MiB */
+    uint32_t queue_depth;       /* requests in flight for each channel; 0: 256 */
+    /*
+     * (optional) How a backend queue of this channel wakes its worker by descriptor.
+     * Returns an eventfd that the worker waits for, or -1. Thread: loop.
+     */
+    int (*wake_fd)(void *ctx, struct enlh_channel *channel);
+    void *wake_ctx;
+};
+
+struct enlh_disk {
+    struct enlh_block block;    /* borrowed until destroy */
+    uint8_t path, target, lun;  /* path and target 0; lun 0 to 63 */
+    bool readonly;              /* also when the backend could write */
+    char vendor[9], product[17], revision[5], serial[33]; /* ASCII, for INQUIRY */
+    uint8_t naa[8];             /* VPD 83h; all zero: made from the serial */
+};
+
+/*
+ * Offer a controller. Returns 0 and an owned controller, or as enlh_channel_offer().
+ * Thread: loop, or one before the VPs run.
+ */
+ENL_MUST_CHECK int enlh_storage_create(struct enlh_vmbus *bus,
+                                       const struct enlh_storage_config *config,
+                                       struct enlh_storage **out);
+/*
+ * Rescind; the memory goes when the guest has let go of every channel. done (optional) is
+ * called then, on the loop thread. Thread: loop.
+ */
+void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx), void *ctx);
+
+/* Returns 0, -ENL_E_EXIST, -ENL_E_RANGE, -ENL_E_INVAL. Copies disk. Thread: loop. */
+ENL_MUST_CHECK int enlh_storage_attach(struct enlh_storage *storage,
+                                       const struct enlh_disk *disk);
+
+struct enlh_storage_counters {
+    uint64_t reads, writes, flushes, discards, others; /* SRBs */
+    uint64_t read_bytes, write_bytes;
+    uint64_t errors;            /* that the host answered for the backend's trouble */
+    uint64_t refused;           /* the guest's malformed requests */
+};
+void enlh_storage_counters(const struct enlh_storage *storage,
+                           struct enlh_storage_counters *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
