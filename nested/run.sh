@@ -1,0 +1,274 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# nested/run.sh [OPTIONS] -- COMMAND [ARGS...] - run a command where /dev/kvm is a real KVM, by emulation.
+#
+# Used by "enlight run --accel nested", "make run" and the tests on a machine without hardware virtualization.
+# Boots L1, a Debian kernel in a machine that qemu emulates with AMD's SVM, runs COMMAND there as root and
+# exits with its status. L1 sees this machine's /usr and each --share read-only at their own paths. Details,
+# options and figures: doc/nested.md. Trusts the command: it runs as the user who runs this script would
+# let qemu read files, and can write nothing here but the --disk images.
+# Exit status: COMMAND's; 124 the time-out ended L1; 125 L1 gave no status, or could not be started.
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=image/lib.sh
+. "$here/../image/lib.sh"
+
+cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout='' interactive='' keep=''
+files=() disks=() shares=() settings=() command=()
+work='' qemu_pid='' tail_pid='' watch_pid='' stty_saved=''
+
+usage()
+{
+    cat >&2 <<'END'
+usage: nested/run.sh [OPTIONS] -- COMMAND [ARGS...]
+  --cpus N           CPUs of L1 (2; take 1 for guests with several CPUs)
+  --memory MiB       memory of L1 (2048)
+  --qemu PATH        the emulator (qemu-system-x86_64)
+  --file SRC[:DST]   a copy of a file, in L1's memory: quicker to read than a share
+  --disk PATH[,ro]   a raw image as /dev/vda, /dev/vdb ... in L1
+  --share DIR[:TAG]  a directory at its own path, read-only
+  --env K=V          an environment variable
+  --timeout S        end L1 after S seconds, with status 124
+  --interactive      COMMAND has this terminal
+  --log FILE         keep L1's kernel messages here
+END
+    exit 125
+}
+
+refuse()
+{
+    say "$*"
+    exit 125
+}
+
+parse()
+{
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        [ "$1" = --interactive ] || [ $# -gt 1 ] || usage
+        case $1 in
+        --cpus) cpus=$2 ;;
+        --memory) memory=$2 ;;
+        --qemu) qemu=$2 ;;
+        --file) files+=("$2") ;;
+        --disk) disks+=("$2") ;;
+        --share) shares+=("$2") ;;
+        --env) settings+=("$2") ;;
+        --timeout) timeout=$2 ;;
+        --log) keep=$2 ;;
+        --interactive) interactive=1 && set -- "" "$@" ;;
+        *) usage ;;
+        esac
+        shift 2
+    done
+    [ $# -gt 1 ] || usage
+    shift
+    command=("$@")
+}
+
+check()
+{
+    local path
+    case $cpus$memory$timeout in *[!0-9]*) refuse "--cpus, --memory and --timeout take whole numbers" ;; esac
+    command -v "$qemu" >/dev/null || refuse "there is no $qemu: run nested/deps.sh run, or give --qemu PATH"
+    for path in ${files[@]+"${files[@]}"}; do
+        [ -r "${path%%:*}" ] || refuse "cannot read the file ${path%%:*}"
+    done
+    for path in ${disks[@]+"${disks[@]}"}; do
+        [ -r "${path%,ro}" ] || refuse "cannot read the disk ${path%,ro}"
+    done
+    for path in ${shares[@]+"${shares[@]}"}; do
+        [ -d "${path%%:*}" ] || refuse "there is no directory ${path%%:*} to share"
+    done
+}
+
+# Prints the arguments as words that any shell reads back.
+quote()
+{
+    local word
+    for word in "$@"; do
+        printf " '%s'" "${word//\'/\'\\\'\'}"
+    done
+}
+
+# The tree and the working directory are always shared: what is inside another share is not mounted again.
+add_shares()
+{
+    local dir known
+    for dir in "$(readlink -f "$here/..")" "$PWD"; do
+        for known in /usr ${shares[@]+"${shares[@]%%:*}"}; do
+            case $dir/ in "$known"/*) continue 2 ;; esac
+        done
+        [ "$dir" = / ] || shares+=("$dir")
+    done
+}
+
+# Writes the script that init runs, and places the files beside it.
+write_job()
+{
+    local stage=$1 n=0 entry src dst rows=24 cols=80
+    mkdir -p "$stage/job"
+    {
+        echo "share usr /usr"
+        for entry in "${shares[@]}"; do
+            echo "share share$n$(quote "${entry%%:*}")"
+            n=$((n + 1))
+        done
+        for entry in ${files[@]+"${files[@]}"}; do
+            src=${entry%%:*} dst=${entry#*:}
+            [ "$dst" != "$src" ] || dst=$(readlink -f "$src")
+            ln -s "$(readlink -f "$src")" "$stage/job/file$n"
+            echo "place /job/file$n$(quote "$dst")"
+            n=$((n + 1))
+        done
+        for entry in ${settings[@]+"${settings[@]}"}; do
+            echo "setting$(quote "${entry%%=*}" "${entry#*=}")"
+        done
+        if [ -n "$interactive" ]; then
+            read -r rows cols < <(stty size 2>/dev/null </dev/tty || echo 24 80)
+            echo "interactive $rows $cols"
+            echo "setting TERM$(quote "${TERM:-linux}")"
+        fi
+        echo "run$(quote "$PWD" "${command[@]}")"
+    } >"$stage/job/job"
+}
+
+# The dynamic linker's cache and the alternatives: /usr alone does not hold them.
+copy_etc()
+{
+    mkdir -p "$1/etc"
+    cp -a /etc/ld.so.cache "$1/etc/"
+    [ ! -d /etc/alternatives ] || cp -a /etc/alternatives "$1/etc/"
+}
+
+write_initramfs()
+{
+    local l1=$1 stage=$work/stage
+    mkdir "$stage"
+    write_job "$stage"
+    copy_etc "$stage"
+    # -L for the files; the links of /etc point to what is not here and stay links in an archive of their own.
+    (cd "$stage" && find job | cpio -o -L -H newc -R 0:0 --quiet) >"$work/job.cpio"
+    (cd "$stage" && find etc | cpio -o -H newc -R 0:0 --quiet) >"$work/etc.cpio"
+    cat "$l1/initramfs" "$work/job.cpio" "$work/etc.cpio" >"$work/initramfs"
+    rm "$work/job.cpio" "$work/etc.cpio"
+}
+
+# Fills the array "machine" with qemu's arguments.
+describe_machine()
+{
+    local l1=$1 n=0 entry
+    machine=(-nodefaults -no-user-config -display none -no-reboot
+        -machine "q35,hpet=off,smbus=off,sata=off,usb=off" -accel "tcg,thread=multi" -cpu max -smp "$cpus" -m "$memory"
+        -kernel "$l1/kernel/vmlinuz" -initrd "$work/initramfs"
+        -append "console=ttyS0 quiet mitigations=off tsc=reliable panic=-1 ${ENLIGHT_L1_CMDLINE-}"
+        -serial "file:$work/log"
+        -device "virtio-serial-pci,ioeventfd=off"
+        -chardev "file,id=status,path=$work/status" -device "virtserialport,chardev=status,name=status")
+    if [ -n "$interactive" ]; then
+        machine+=(-chardev "stdio,id=term,signal=off,mux=off" -device "virtconsole,chardev=term")
+    else
+        machine+=(-chardev "file,id=out,path=$work/out" -device "virtserialport,chardev=out,name=out")
+    fi
+    machine+=(-virtfs "local,path=/usr,mount_tag=usr,security_model=none,readonly=on,multidevs=remap")
+    for entry in "${shares[@]}"; do
+        machine+=(-virtfs "local,path=${entry%%:*},mount_tag=share$n,security_model=none,readonly=on,multidevs=remap")
+        n=$((n + 1))
+    done
+    # cache=unsafe: an image is lost only if this machine crashes, not if L1 or qemu does.
+    for entry in ${disks[@]+"${disks[@]}"}; do
+        machine+=(-drive "if=none,id=disk$n,file=${entry%,ro},format=raw,cache=unsafe,discard=unmap$(
+            [ "$entry" = "${entry%,ro}" ] || echo ,readonly=on)" -device "virtio-blk-pci,drive=disk$n")
+        n=$((n + 1))
+    done
+}
+
+# shellcheck disable=SC2317 # called by clean_up
+stop()
+{
+    [ -z "$1" ] || kill "$1" 2>/dev/null || true
+}
+
+# shellcheck disable=SC2317 # called by the trap
+clean_up()
+{
+    trap '' INT TERM HUP
+    stop "$watch_pid"
+    stop "$qemu_pid"
+    stop "$tail_pid"
+    wait 2>/dev/null || true
+    [ -z "$stty_saved" ] || stty "$stty_saved" <&3 || true
+    [ -z "$keep" ] || [ ! -e "$work/log" ] || cp "$work/log" "$keep"
+    rm -rf "$work"
+}
+
+# The time-out leaves a mark, then ends qemu by its own id.
+watch_time()
+{
+    sleep "$timeout"
+    : >"$work/late"
+    kill "$qemu_pid"
+}
+
+start_machine()
+{
+    : >"$work/out"
+    if [ -n "$interactive" ] && [ -t 3 ]; then
+        stty_saved=$(stty -g <&3)
+        stty raw -echo <&3
+    fi
+    # qemu dies with this script, however it ends.
+    setpriv --pdeathsig KILL "$qemu" "${machine[@]}" <&3 2>"$work/errors" &
+    qemu_pid=$!
+    if [ -z "$interactive" ]; then
+        tail -q -s 0.1 -c +1 --pid="$qemu_pid" -f "$work/out" &
+        tail_pid=$!
+    fi
+    if [ -n "$timeout" ]; then
+        watch_time &
+        watch_pid=$!
+    fi
+}
+
+# Says how L1 ended and returns the status to exit with.
+verdict()
+{
+    local status=''
+    [ ! -s "$work/status" ] || read -r status <"$work/status"
+    if [ -n "$status" ]; then
+        return "$status"
+    fi
+    if [ -e "$work/late" ]; then
+        say "no end after $timeout s; the last lines of L1's log:"
+    else
+        say "L1 ended without giving a status; its last lines and qemu's:"
+    fi
+    tail -n 20 "$work/log" "$work/errors" >&2
+    if [ -e "$work/late" ]; then return 124; fi
+    return 125
+}
+
+main()
+{
+    local l1 status=0
+    parse "$@"
+    check
+    l1=$("$here/l1.sh") || exit 125
+    work=$(mktemp -d)
+    trap clean_up EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    exec 3<&0
+    add_shares
+    write_initramfs "$l1"
+    describe_machine "$l1"
+    start_machine
+    wait "$qemu_pid" || true
+    qemu_pid=''
+    [ -z "$tail_pid" ] || wait "$tail_pid" || true
+    tail_pid=''
+    verdict || status=$?
+    exit "$status"
+}
+
+main "$@"
