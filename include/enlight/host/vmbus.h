@@ -78,6 +78,26 @@ bool enlh_vmbus_poll(struct enlh_vmbus *bus);
 void enlh_vmbus_reset(struct enlh_vmbus *bus);
 bool enlh_vmbus_idle(const struct enlh_vmbus *bus);
 
+/*
+ * Work that another thread hands to the loop: a device embeds one for each thing it may
+ * ask for. Zeroed before its first use; fn and ctx are the device's, the rest is ours.
+ */
+struct enlh_deferred {
+    void (*fn)(void *ctx); /* Thread: loop. May call anything that loop may. */
+    void *ctx;
+    struct enlh_deferred *next;
+    bool queued;
+};
+
+/*
+ * Have the loop call work->fn() once, soon, after everything deferred before it. Queued
+ * already: nothing happens, and the one call is still to come. Borrows work until fn is
+ * called or enlh_vmbus_undefer() returns. Thread: any; neither allocates nor waits.
+ */
+void enlh_vmbus_defer(struct enlh_vmbus *bus, struct enlh_deferred *work);
+/* Take it back: on return fn will not be called for it any more. Thread: loop. */
+void enlh_vmbus_undefer(struct enlh_vmbus *bus, struct enlh_deferred *work);
+
 /* The version that the guest negotiated, 0 while there is none. Thread: loop. */
 uint32_t enlh_vmbus_version(const struct enlh_vmbus *bus);
 
