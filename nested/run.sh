@@ -159,7 +159,7 @@ describe_machine()
     local l1=$1 n=0 entry
     machine=(-nodefaults -no-user-config -display none -no-reboot
         -machine "q35,hpet=off,smbus=off,sata=off,usb=off" -accel "tcg,thread=multi" -cpu max -smp "$cpus" -m "$memory"
-        -kernel "$l1/kernel/vmlinuz" -initrd "$work/initramfs"
+        -kernel "$l1/kernel/vmlinux" -initrd "$work/initramfs"
         -append "console=ttyS0 quiet mitigations=off tsc=reliable panic=-1 ${ENLIGHT_L1_CMDLINE-}"
         -serial "file:$work/log"
         -device "virtio-serial-pci,ioeventfd=off"
