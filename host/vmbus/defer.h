@@ -20,6 +20,7 @@ struct enlh_defer_queue {
     void *wake_ctx;
     struct enlh_deferred *head;
     struct enlh_deferred *tail;
+    uint32_t count;
 };
 
 /*
