@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The verbs that people type. meson and ninja do the building.
+#
+#   make run [KERNEL=6.1|6.1-cloud|6.12] [ENGINE=auto|kernel|user] [CPUS=N] [HV=LIST]
+#   make check          every test that CI runs
+#   make check-all      the full product of kernels, engines and CPUs, and the mutation list
+#   make fuzz MINUTES=1 [TARGET=name]
+#   make bench          side by side with QEMU
+#   make install        [PREFIX=/usr/local] [DESTDIR=]
+KERNEL  ?= 6.1
+ENGINE  ?= auto
+CPUS    ?= 1
+MINUTES ?= 1
+PREFIX  ?= /usr/local
+BUILD   ?= build
+
+.PHONY: all build deps run check check-all fuzz bench install clean
+
+all: build
+
+deps:
+	@nested/deps.sh build
+
+$(BUILD)/build.ninja: | deps
+	@meson setup --prefix $(PREFIX) $(BUILD) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
+
+build: deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+run: build
+	@nested/deps.sh run
+	@image/run.sh --kernel $(KERNEL) --engine $(ENGINE) --cpus $(CPUS) $(if $(HV),--hv $(HV)) $(BUILD)/tool/enlight
+
+check:
+	@nested/deps.sh build run check
+	@BUILD=$(BUILD) test/check.sh
+
+check-all:
+	@nested/deps.sh build run check
+	@BUILD=$(BUILD) test/check.sh --all
+
+fuzz:
+	@nested/deps.sh build check
+	@test/fuzz/run.sh --minutes $(MINUTES) $(TARGET)
+
+bench: build
+	@nested/deps.sh run bench
+	@test/bench/run.sh $(BUILD)/tool/enlight
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	rm -rf $(BUILD)

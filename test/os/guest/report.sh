@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/os/guest/report.sh - what an unmodified Linux sees of its Hyper-V host, a line a row.
+#
+# Runs inside the guest, as the script that "enlight.script=report.sh" names on the kernel command
+# line. "enlight.expect=WORDS" there (comma-separated) says what this boot must show beside the
+# usual: cpus2, kernel-engine, tsc. Prints "ok ROW what was seen" or "not ok ROW what was seen", and
+# at the end "N passed, N failed". Row ids are those of doc/spec-map.md.
+passed=0 failed=0
+expect=,$(sed -n 's/.*enlight\.expect=\([^ ]*\).*/\1/p' /proc/cmdline),
+
+wanted() { case $expect in *,$1,*) return 0 ;; esac; return 1; }
+
+# row ROW TEXT: the row holds when TEXT is not empty.
+row()
+{
+    if [ -n "$2" ]; then
+        passed=$((passed + 1))
+        echo "ok $1 $2"
+    else
+        failed=$((failed + 1))
+        echo "not ok $1 ${3:-nothing seen}"
+    fi
+}
+
+log_line() { dmesg | grep -m 1 -o "$1.*"; }
+say_if() { [ "$1" = "$2" ] && echo "$3"; }
+interrupts() { awk -v name="$1:" '$1 == name { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
+msr() { rdmsr -p "${2:-0}" -0 "$1" 2>/dev/null; }
+
+# All CPUs agree that a bit of an MSR is set: prints the values.
+msr_bit0_everywhere()
+{
+    values=''
+    for cpu in $(seq 0 $(($(nproc) - 1))); do
+        value=$(msr "$1" "$cpu")
+        case $value in *[13579bdf]) ;; *) return ;; esac
+        values="$values $value"
+    done
+    echo "$1:$values"
+}
+
+rising()
+{
+    before=$(interrupts "$1")
+    dd if=/dev/sda of=/dev/null bs=4096 count=64 iflag=direct 2>/dev/null
+    sleep 1
+    after=$(interrupts "$1")
+    [ "$after" -gt "$before" ] && echo "$1 rose from $before to $after"
+}
+
+clock=/sys/devices/system/clocksource/clocksource0
+vmbus=/sys/bus/vmbus/devices
+
+report_detection()
+{
+    row C02 "$(log_line 'Hypervisor detected: Microsoft Hyper-V')"
+    row C05 "$(log_line 'Hyper-V: Host Build')"
+    row C07 "$(log_line 'Hyper-V: privilege flags')"
+    if dmesg | grep -q kvm-clock || grep -q kvm "$clock/available_clocksource"; then
+        row C22 '' 'the kernel found KVM'
+    else
+        row C22 'no kvm-clock, no KVM feature'
+    fi
+    row C32 "$(log_line 'Hyper-V: LAPIC Timer Frequency')"
+}
+
+report_registers()
+{
+    row M02 "$(value=$(msr 0x40000001); case $value in *[13579bdf]) echo "0x40000001: $value" ;; esac)"
+    row M12 "$(msr_bit0_everywhere 0x40000080)"
+    row M16 "$(value=$(msr 0x40000092); case $value in *f3) echo "SINT2: $value" ;; esac)"
+    row P01 "$(indexes=''; for cpu in $(seq 0 $(($(nproc) - 1))); do
+        [ "$((0x$(msr 0x40000002 "$cpu")))" = "$cpu" ] || exit; indexes="$indexes $cpu"; done
+        echo "VP index:$indexes")"
+    wanted kernel-engine && row M11 "$(msr_bit0_everywhere 0x40000073)"
+    wanted no-stimer || row M17 "$(value=$(msr 0x400000b0); [ "$((0x${value:-0}))" != 0 ] && echo "STIMER0: $value")"
+}
+
+report_clocks()
+{
+    current=$(cat "$clock/current_clocksource")
+    if wanted tsc; then
+        row T12 "$(say_if "$current" tsc 'current clocksource: tsc')" "current clocksource: $current"
+    else
+        row T02 "$(say_if "$current" hyperv_clocksource_tsc_page "current clocksource: $current")" \
+            "current clocksource: $current"
+    fi
+    row T05 "$(/run/enlight/vdso 2>&1 | grep '^vDSO')" "$(/run/enlight/vdso 2>&1)"
+    wanted no-stimer && return
+    row T07 "$(grep Hyper-V /sys/devices/system/clockevents/clockevent0/current_device)"
+    if wanted message-timer; then
+        row T10 "$(rising HYP)"
+    else
+        row C34 "$(grep -o 'HVS:.*' /proc/interrupts)"
+        row T11 "$(rising HVS)"
+    fi
+}
+
+report_vmbus()
+{
+    row S06 "$(rising HYP)"
+    row V11 "$(log_line 'Vmbus version:5.3')"
+    row V23 "$(ls $vmbus | wc -l | sed '/^0$/d; s/$/ devices/')"
+    row V60 "$(cat $vmbus/*/modalias | grep -m 1 '^vmbus:')"
+    row B01 "$(readlink /sys/bus/acpi/devices/VMBUS:00 || ls -d /sys/bus/acpi/devices/V*BUS:00)"
+    row B02 "$(grep -i -m 1 -E 'hyperv mmio|VMBUS|VMOD' /proc/iomem || log_line 'hv_mmio=')"
+    row DI02 "$(log_line 'Heartbeat IC version')"
+    row DI03 "$(log_line 'TimeSync IC version')"
+    row DI04 "$(log_line 'Shutdown IC version')"
+    if wanted cpus2; then
+        row S17 "$(cat $vmbus/*/channels/*/cpu | sort -u | tr '\n' ' ' | grep '0 1' | sed 's/^/channels on CPUs /')"
+        row DS05 "$(ls -d /sys/block/sda/mq/1 && ls -d $vmbus/*/channels/* | wc -l | sed 's/$/ channels/')"
+    fi
+}
+
+# A file system is made, filled, taken away, mounted again and compared.
+file_system_keeps()
+{
+    dd if=/dev/urandom of=/tmp/data bs=64k count=256 2>/dev/null
+    sum=$(md5sum < /tmp/data)
+    mkdir -p /scratch && cp /tmp/data /root/data && sync
+    echo 3 > /proc/sys/vm/drop_caches
+    mount -o remount,ro / 2>/dev/null && mount -o remount,rw /
+    [ "$(md5sum < /root/data)" = "$sum" ] && echo "16 MiB written, dropped and read back: ${sum%% *}"
+    rm -f /root/data /tmp/data
+}
+
+report_disk()
+{
+    row DS01 "$(grep -l storvsc /sys/class/scsi_host/host*/proc_name | wc -l | sed '/^0$/d; s/$/ storvsc hosts/')"
+    row DS06 "$(file_system_keeps)"
+    row DS08 "$(cat /sys/block/sda/device/vendor /sys/block/sda/device/model /sys/block/sda/device/wwid \
+        2>/dev/null | tr -s ' \n' ' ' | grep naa)"
+    row DS09 "$(fstrim -v / 2>&1 | grep trimmed)" "$(fstrim -v / 2>&1)"
+}
+
+report_hints()
+{
+    wanted kernel-engine || return
+    row P02 "$(log_line 'Using hypercall for remote TLB flush')"
+    row P05 "$(log_line 'Using IPI hypercalls')"
+}
+
+modprobe msr 2>/dev/null
+report_detection
+report_registers
+report_clocks
+report_vmbus
+report_disk
+report_hints
+echo "$passed passed, $failed failed"

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tool/verb.h - the verbs of the enlight command, one file each
+ *
+ * A verb takes its own words (argv[0] is the verb) and returns the exit status.
+ */
+#ifndef ENLIGHT_TOOL_VERB_H
+#define ENLIGHT_TOOL_VERB_H
+
+struct enlt_option;
+
+/* Boot a guest. */
+int enlt_run(int argc, char **argv);
+extern const struct enlt_option enlt_run_options[];
+
+#endif
