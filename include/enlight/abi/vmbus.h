@@ -124,9 +124,7 @@ struct enl_vmbus_initiate_contact {
     uint64_t monitor_to_host_gpa;
 };
 ENL_ABI_SIZE(struct enl_vmbus_initiate_contact, 40);
-ENL_ABI_AT(struct enl_vmbus_initiate_contact, version, 8);
 ENL_ABI_AT(struct enl_vmbus_initiate_contact, u, 16);
-ENL_ABI_AT(struct enl_vmbus_initiate_contact, monitor_to_guest_gpa, 24);
 struct enl_vmbus_initiate_contact_6_0 {
     struct enl_vmbus_initiate_contact base;
     struct enl_guid client_id;
@@ -227,7 +225,6 @@ struct enl_vmbus_open {
 };
 ENL_ABI_SIZE(struct enl_vmbus_open, 148);
 ENL_ABI_AT(struct enl_vmbus_open, ring_gpadl, 16);
-ENL_ABI_AT(struct enl_vmbus_open, downstream_offset, 24);
 
 #define ENL_OPEN_FLAG_REDIRECT_INTERRUPT 0x1u
 
