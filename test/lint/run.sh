@@ -5,7 +5,7 @@
 #
 # Headers compile alone as C11 and C++17; each folder includes only what doc/map.md allows it; the guest
 # archive needs nothing but the four mem functions; files and functions keep their sizes; shell scripts pass
-# shellcheck. Reads the tree and BUILD, changes nothing.
+# the shell checker. Reads the tree and BUILD, changes nothing.
 set -u -o pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 build=${1:-build}
