@@ -112,9 +112,11 @@ enlt_accel_nested(const struct enlt_words *options, const struct enlt_words *arg
         return enlt_fail(ENLT_VMM_ERROR, "/proc/self/exe cannot be read: mount /proc.");
     self[len] = 0;
     if (!find_launcher(launcher, sizeof(launcher), self))
-        return enlt_fail(ENLT_NO_HOST,
-                         "the nested machine's launcher (nested/run.sh) is neither beside "
-                         "this program nor in %s: run 'make install'.", ENLIGHT_DATADIR);
+        return enlt_fail(
+            ENLT_NO_HOST,
+            "the nested machine's launcher (nested/run.sh) is neither beside "
+            "this program nor in %s: run 'make install'.",
+            ENLIGHT_DATADIR);
     enlt_words_add(&words, "%s", launcher);
     for (size_t i = 0; i < options->count; i++)
         enlt_words_add(&words, "%s", options->word[i]);
@@ -125,5 +127,6 @@ enlt_accel_nested(const struct enlt_words *options, const struct enlt_words *arg
     for (size_t i = 0; i < arguments->count; i++)
         enlt_words_add(&words, "%s", arguments->word[i]);
     execv(launcher, words.word);
-    return enlt_fail(ENLT_NO_HOST, "%s cannot be started: %s.", launcher, strerror(errno));
+    return enlt_fail(ENLT_NO_HOST, "%s cannot be started: %s.", launcher,
+                     strerror(errno));
 }

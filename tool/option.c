@@ -75,8 +75,8 @@ apply(const struct enlt_option *option, const char *value, void *config)
 }
 
 int
-enlt_options_parse(const struct enlt_option *table, const char *verb, int argc, char **argv,
-                   void *config)
+enlt_options_parse(const struct enlt_option *table, const char *verb, int argc,
+                   char **argv, void *config)
 {
     for (int i = 1; i < argc; i++) {
         const char *value;
@@ -172,14 +172,16 @@ enlt_pairs_next(struct enlt_pairs *pairs, const char *option)
     if (!*pairs->rest)
         return 0;
     if (!take_item(pairs, item, sizeof(item)))
-        return enlt_fail(ENLT_USAGE, "--%s: a value is longer than 4095 characters.", option);
+        return enlt_fail(ENLT_USAGE, "--%s: a value is longer than 4095 characters.",
+                         option);
     char *equals = strchr(item, '=');
     size_t key_len = equals ? (size_t)(equals - item) : strlen(item);
     const char *value = equals ? equals + 1 : "";
 
     pairs->has_value = equals != NULL;
     if (strlen(value) >= sizeof(pairs->value))
-        return enlt_fail(ENLT_USAGE, "--%s: a value is longer than 4095 characters.", option);
+        return enlt_fail(ENLT_USAGE, "--%s: a value is longer than 4095 characters.",
+                         option);
     snprintf(pairs->value, sizeof(pairs->value), "%s", value);
     if (key_len >= sizeof(pairs->key)) {
         /* A bare word, such as a path, is no key: the option's set() decides. */
@@ -223,9 +225,10 @@ enlt_parse_size(const char *option, const char *text, uint64_t *bytes)
         end++;
     }
     if (!isdigit((unsigned char)text[0]) || *end || errno || n > UINT64_MAX >> shift)
-        return enlt_fail(ENLT_USAGE,
-                         "--%s: '%s' is not a size; write 512M or 2G (a bare number is MiB).",
-                         option, text);
+        return enlt_fail(
+            ENLT_USAGE,
+            "--%s: '%s' is not a size; write 512M or 2G (a bare number is MiB).", option,
+            text);
     *bytes = (uint64_t)n << shift;
     return 0;
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tool/guest.h - what "enlight run" was asked for, and its options
+ *
+ * The option table fills in a struct enlt_guest and opens nothing; run.c makes a machine of
+ * it, or accel.c's nested machine does.
+ */
+#ifndef ENLIGHT_TOOL_GUEST_H
+#define ENLIGHT_TOOL_GUEST_H
+
+#include "enlight/backend/block.h"
+#include "tool/accel.h"
+#include "tool/hv.h"
+#include "tool/option.h"
+#include "vmm/machine.h"
+
+#define ENLT_DISKS_MAX 64u
+
+struct enlt_disk {
+    char path[4096];
+    struct enlb_file_config file;
+    uint64_t controller, lun;
+    bool has_lun;
+    char serial[33];
+};
+
+struct enlt_guest {
+    const char *kernel, *initrd, *cmdline;
+    struct enlt_disk disks[ENLT_DISKS_MAX];
+    size_t disk_count;
+    uint64_t controllers;      /* at least so many */
+    uint64_t memory, cpus;
+    int engine;                /* enum enlk_kind */
+    struct enlt_hv hv;
+    const char *hv_list[16];   /* as given, for the nested machine */
+    size_t hv_list_count;
+    bool hv_question;
+    bool acpi_s4, on_crash_continue, no_reboot, keep_packed, dry_run;
+    int console;               /* enum enlm_console; FD: the file below */
+    char console_path[4096];
+    uint32_t max_vmbus_version;
+    uint64_t offer_seed;
+    int accel;                 /* enum enlt_accel */
+    int log_level;             /* enum enlh_log_level */
+};
+
+void enlt_guest_defaults(struct enlt_guest *guest);
+
+/* The words of an option list that asks for the same guest, files as they are. */
+void enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words);
+
+/* "--dry-run": the configuration as it was resolved, one "name: value" a line. */
+void enlt_guest_print(const struct enlt_guest *guest, const char *accel);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tool/run.c - "enlight run": open what the user named, make the machine, tell how it ended
+ *
+ * Run by the user and by signals. Files are opened and locked here; the machine gets
+ * descriptors. SIGTERM asks the guest to shut down, a second one ends the run. Every
+ * failure is one sentence and a documented exit status, with nothing left behind.
+ * Tests: test/os/command_line.sh, test/unit/tool_*.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool/guest.h"
+#include "tool/status.h"
+#include "tool/verb.h"
+
+/* What is open while the guest runs. */
+struct run {
+    struct enlt_guest guest;
+    int kernel_fd, initrd_fd, console_fd;
+    struct enlm_disk disks[ENLT_DISKS_MAX];
+    size_t disk_count;
+    struct enlk_caps caps;
+    struct enlm_machine *machine;
+};
+
+static struct enlm_machine *signalled; /* the one machine that signals are about */
+
+static int
+open_input(const char *option, const char *path, int *fd)
+{
+    struct stat st;
+
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &st))
+        return enlt_fail(errno == EACCES ? ENLT_NO_PERMISSION : ENLT_NO_INPUT,
+                         "--%s: %s cannot be read: %s.", option, path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return enlt_fail(ENLT_NO_INPUT, "--%s: %s is not a file.", option, path);
+    if (st.st_size == 0)
+        return enlt_fail(ENLT_NO_INPUT, "--%s: %s is empty.", option, path);
+    return 0;
+}
+
+static int
+disk_status(int error)
+{
+    return error == -ENL_E_ACCESS   ? ENLT_NO_PERMISSION
+           : error == -ENL_E_NOMEM  ? ENLT_VMM_ERROR
+           : error == -ENL_E_NOTSUP ? ENLT_NO_HOST
+                                    : ENLT_NO_INPUT;
+}
+
+static int
+open_disk(struct run *run, const struct enlt_disk *disk)
+{
+    struct enlm_disk *to = &run->disks[run->disk_count];
+    char reason[ENLB_REASON_LEN] = "";
+    int fd;
+
+    int error = enlb_file_open(disk->path, &disk->file, &fd, reason);
+    if (!error) {
+        error = enlb_file_create(fd, &disk->file, &to->block, reason);
+        if (error)
+            close(fd);
+    }
+    if (error)
+        return enlt_fail(disk_status(error), "--disk: %s: %s", disk->path,
+                         reason[0] ? reason : strerror(-error));
+    to->controller = (uint32_t)disk->controller;
+    to->lun = (uint32_t)disk->lun;
+    to->readonly = disk->file.readonly;
+    to->serial = disk->serial[0] ? disk->serial : NULL;
+    run->disk_count++;
+    return 0;
+}
+
+static int
+open_console(struct run *run)
+{
+    if (run->guest.console != ENLM_CONSOLE_FD)
+        return 0;
+    run->console_fd =
+        open(run->guest.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (run->console_fd >= 0)
+        return 0;
+    return enlt_fail(errno == EACCES ? ENLT_NO_PERMISSION : ENLT_NO_INPUT,
+                     "--console: %s cannot be written: %s.", run->guest.console_path,
+                     strerror(errno));
+}
+
+static int
+open_all(struct run *run)
+{
+    const struct enlt_guest *guest = &run->guest;
+
+    if (!guest->kernel)
+        return enlt_fail(ENLT_USAGE, "--kernel FILE is missing: a guest needs a kernel.");
+    int status = open_input("kernel", guest->kernel, &run->kernel_fd);
+    if (!status && guest->initrd)
+        status = open_input("initrd", guest->initrd, &run->initrd_fd);
+    for (size_t i = 0; !status && i < guest->disk_count; i++)
+        status = open_disk(run, &guest->disks[i]);
+    return status ? status : open_console(run);
+}
+
+static void
+close_all(struct run *run)
+{
+    for (size_t i = 0; i < run->disk_count; i++)
+        enlb_file_destroy(&run->disks[i].block);
+    run->disk_count = 0;
+    int *fds[] = {&run->kernel_fd, &run->initrd_fd, &run->console_fd};
+    for (size_t i = 0; i < 3; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+static void
+print_log(void *ctx, enum enlh_log_level level, const char *text)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+
+    (void)ctx;
+    enlt_say("%s: %s", names[level], text);
+}
+
+static void
+print_note(void *ctx, enum enlm_note note)
+{
+    static const char *const texts[] = {
+        [ENLM_NOTE_RESET] = "the guest resets",
+        [ENLM_NOTE_CRASHED] = "the guest reported a crash and goes on",
+        [ENLM_NOTE_HEARTBEAT_LOST] = "the guest's heartbeat is lost",
+        [ENLM_NOTE_SHUTDOWN_REFUSED] = "the guest refused to shut down",
+        [ENLM_NOTE_HEARTBEAT] = "the guest's heartbeat is there",
+        [ENLM_NOTE_SHUTDOWN_ACCEPTED] = "the guest shuts down",
+    };
+    const struct run *run = ctx;
+    bool quiet = note == ENLM_NOTE_HEARTBEAT || note == ENLM_NOTE_SHUTDOWN_ACCEPTED;
+
+    if ((size_t)note >= sizeof(texts) / sizeof(texts[0]) || !texts[note])
+        return;
+    if (!quiet || run->guest.log_level >= ENLH_LOG_INFO)
+        enlt_say("%s", texts[note]);
+}
+
+/* The first SIGTERM asks; what comes after it, and SIGINT or SIGHUP, ends the run. */
+static void
+on_signal(int number)
+{
+    static volatile sig_atomic_t asked;
+
+    if (number == SIGTERM && !asked) {
+        asked = 1;
+        enlm_machine_powerdown(signalled);
+    } else {
+        enlm_machine_quit(signalled);
+    }
+}
+
+static void
+watch_signals(struct enlm_machine *machine)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    signalled = machine;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+static void
+fill_config(struct run *run, struct enlm_machine_config *config)
+{
+    const struct enlt_guest *guest = &run->guest;
+
+    enlm_machine_config_defaults(config);
+    config->memory = guest->memory;
+    config->cpus = (uint32_t)guest->cpus;
+    config->kernel_fd = run->kernel_fd;
+    config->initrd_fd = run->initrd_fd;
+    config->kernel_name = guest->kernel;
+    config->initrd_name = guest->initrd;
+    config->cmdline = guest->cmdline;
+    config->keep_packed = guest->keep_packed;
+    config->disks = run->disks;
+    config->disk_count = run->disk_count;
+    config->controllers = (uint32_t)guest->controllers;
+    config->engine = enlk_caps_choose(&run->caps, (enum enlk_kind)guest->engine);
+    config->features = guest->hv.features;
+    config->acpi_s4 = guest->acpi_s4;
+    config->console = (enum enlm_console)guest->console;
+    config->console_fd = run->console_fd;
+    config->on_crash_continue = guest->on_crash_continue;
+    config->no_reboot = guest->no_reboot;
+    config->max_vmbus_version = guest->max_vmbus_version;
+    config->log_level = (enum enlh_log_level)guest->log_level;
+    config->log = print_log;
+    config->note = print_note;
+    config->ctx = run;
+}
+
+static int
+create_status(int error)
+{
+    switch (error) {
+    case -ENL_E_INVAL:
+        return ENLT_USAGE;
+    case -ENL_E_PROTO:
+        return ENLT_NO_INPUT;
+    case -ENL_E_ACCESS:
+        return ENLT_NO_PERMISSION;
+    case -ENL_E_NOENT:
+    case -ENL_E_NODEV:
+    case -ENL_E_NOTSUP:
+        return ENLT_NO_HOST;
+    default:
+        return ENLT_VMM_ERROR;
+    }
+}
+
+static void
+print_crash(const struct enlm_result *result)
+{
+    const uint64_t *p = result->crash;
+
+    enlt_say("the guest crashed: P0 0x%llx, P1 0x%llx, P2 0x%llx, P3 0x%llx, P4 0x%llx",
+             (unsigned long long)p[0], (unsigned long long)p[1], (unsigned long long)p[2],
+             (unsigned long long)p[3], (unsigned long long)p[4]);
+    for (size_t i = 0; i < result->text_len;) {
+        const char *line = result->text + i;
+        size_t len = 0;
+        while (i + len < result->text_len && line[len] != '\n')
+            len++;
+        if (len)
+            enlt_say("panic: %.*s", (int)len, line);
+        i += len + 1;
+    }
+}
+
+static int
+tell_outcome(const struct enlm_result *result)
+{
+    if (result->crashed)
+        print_crash(result);
+    switch (result->outcome) {
+    case ENLM_OUTCOME_SHUTDOWN:
+    case ENLM_OUTCOME_QUIT:
+        return ENLT_SHUTDOWN;
+    case ENLM_OUTCOME_RESET:
+        return ENLT_RESET;
+    case ENLM_OUTCOME_CRASH:
+        return ENLT_CRASH;
+    case ENLM_OUTCOME_TRIPLE_FAULT:
+        return enlt_fail(ENLT_CRASH, "the guest's CPU shut down after a triple fault.");
+    case ENLM_OUTCOME_ERROR:
+        break;
+    }
+    return enlt_fail(ENLT_VMM_ERROR, "%s", result->why);
+}
+
+static int
+run_here(struct run *run)
+{
+    struct enlm_machine_config config;
+    static struct enlm_result result; /* 4 KiB of text: not on the stack */
+    char why[ENLM_WHY] = "";
+
+    int error = enlm_machine_probe(-1, &run->caps, why);
+    if (error)
+        return enlt_fail(create_status(error), "%s", why);
+    const char *missing =
+        enlk_caps_missing(&run->caps, (enum enlk_kind)run->guest.engine);
+    if (missing)
+        return enlt_fail(ENLT_NO_HOST,
+                         "--engine: this KVM lacks %s; try the other engine, or "
+                         "--accel nested.",
+                         missing);
+    enum enlk_kind engine =
+        enlk_caps_choose(&run->caps, (enum enlk_kind)run->guest.engine);
+    int status = enlt_hv_resolve(&run->guest.hv, &run->caps, engine);
+    if (status)
+        return status;
+    if (run->guest.dry_run) {
+        run->guest.engine = (int)engine;
+        enlt_guest_print(&run->guest, "kvm");
+        return 0;
+    }
+    fill_config(run, &config);
+    error = enlm_machine_create(&config, &run->machine, why);
+    if (error)
+        return enlt_fail(create_status(error), "%s", why);
+    watch_signals(run->machine);
+    atexit(enlm_machine_restore_terminal);
+    enlm_machine_run(run->machine, &result);
+    status = tell_outcome(&result);
+    enlm_machine_destroy(run->machine);
+    return status;
+}
+
+/* Paths as the nested machine has them: the same, but disks are devices there. */
+static void
+nested_options(struct enlt_guest *guest, struct enlt_words *options)
+{
+    enlt_words_add(options, "--cpus");
+    /* The emulated SVM does not stand kicks between CPUs: doc/nested.md. */
+    enlt_words_add(options, "%d", guest->cpus > 1 ? 1 : 2);
+    enlt_words_add(options, "--memory");
+    enlt_words_add(options, "%llu", (unsigned long long)(guest->memory >> 20) + 768);
+    enlt_words_add(options, "--file");
+    enlt_words_add(options, "%s", guest->kernel);
+    if (guest->initrd) {
+        enlt_words_add(options, "--file");
+        enlt_words_add(options, "%s", guest->initrd);
+    }
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        struct enlt_disk *disk = &guest->disks[i];
+        enlt_words_add(options, "--disk");
+        enlt_words_add(options, "%s%s", disk->path, disk->file.readonly ? ",ro" : "");
+        snprintf(disk->path, sizeof(disk->path), "/dev/vd%c", (char)('a' + i));
+    }
+    if (isatty(STDIN_FILENO) && guest->console == ENLM_CONSOLE_STDIO)
+        enlt_words_add(options, "--interactive");
+}
+
+static int
+run_nested(struct run *run, const char *why)
+{
+    struct enlt_guest *guest = &run->guest;
+    struct enlt_words options = {0}, arguments = {0};
+    char *kernel = realpath(guest->kernel, NULL);
+    char *initrd = guest->initrd ? realpath(guest->initrd, NULL) : NULL;
+
+    if (guest->disk_count > 24)
+        return enlt_fail(ENLT_USAGE, "--accel nested: at most 24 disks.");
+    if (guest->dry_run) {
+        enlt_guest_print(guest, "nested");
+        return 0;
+    }
+    guest->kernel = kernel;
+    guest->initrd = initrd;
+    nested_options(guest, &options);
+    enlt_words_add(&arguments, "run");
+    enlt_words_add(&arguments, "--accel");
+    enlt_words_add(&arguments, "kvm");
+    enlt_guest_words(guest, &arguments);
+    if (run->console_fd >= 0 && dup2(run->console_fd, STDOUT_FILENO) < 0)
+        return enlt_fail(ENLT_VMM_ERROR, "--console: %s.", strerror(errno));
+    if (why[0])
+        enlt_say("no hardware virtualization (%s): running in the nested machine", why);
+    close_all(run); /* the locks go to the nested machine's emulator */
+    return enlt_accel_nested(&options, &arguments);
+}
+
+/* "--hv ?", with what this machine's KVM says where it has one. */
+static int
+answer_hv(struct run *run, bool has_kvm)
+{
+    char why[ENLM_WHY];
+    bool known = has_kvm && enlm_machine_probe(-1, &run->caps, why) == 0;
+
+    enlt_hv_list(known ? &run->caps : NULL);
+    return 0;
+}
+
+int
+enlt_run(int argc, char **argv)
+{
+    static struct run run; /* 64 disk paths: not on the stack */
+    char why[128] = "";
+
+    enlt_guest_defaults(&run.guest);
+    run.kernel_fd = run.initrd_fd = run.console_fd = -1;
+    int status = enlt_options_parse(enlt_run_options, "run", argc, argv, &run.guest);
+    if (status)
+        return status < 0 ? 0 : status;
+    bool has_kvm = enlt_accel_has_kvm(why, sizeof(why));
+    if (run.guest.hv_question)
+        return answer_hv(&run, has_kvm);
+    if (run.guest.accel == ENLT_ACCEL_KVM && !has_kvm)
+        return enlt_fail(ENLT_NO_HOST, "--accel kvm: %s.", why);
+    if (run.guest.accel == ENLT_ACCEL_NESTED)
+        why[0] = 0;
+    bool here = has_kvm && run.guest.accel != ENLT_ACCEL_NESTED;
+    status = here ? 0 : enlt_hv_resolve(&run.guest.hv, NULL, ENLK_AUTO);
+    if (!status)
+        status = open_all(&run);
+    if (!status)
+        status = here ? run_here(&run) : run_nested(&run, why);
+    close_all(&run);
+    return status;
+}
