@@ -12,7 +12,7 @@
 #                   /run/enlight of the root file system, so that the root image never changes for a script
 #   --add SRC:DST   any other file
 # No udev and no modprobe: the modules are inserted in the order found here. The archive is not compressed
-# (see doc/nested.md for the figures). Everything in it is Debian's or the caller's; the guest trusts it.
+# (in a guest of the nested machine 6 MB unpack in 0.11 s, as zstd in 0.2-1.4 s). Everything in it is Debian's or the caller's; the guest trusts it.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/lib.sh"

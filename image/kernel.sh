@@ -50,7 +50,7 @@ unpack_bzimage()
 make_kernel()
 {
     local meta=$1 suite=$2 dir=$3 package version
-    cached apt make_apt_state
+    apt_lists
     package=$(real_package "$meta" "$suite")
     version=${package#linux-image-}
     unpack_deb "$package" "$suite" "$dir/all"

@@ -45,7 +45,10 @@ cached()
     local entry=$CACHE/$1 lock
     shift
     lock=${entry%/*}/.${entry##*/}.lock
-    [ ! -e "$entry" ] || return 0
+    if [ -e "$entry" ]; then
+        touch -c "$entry"
+        return 0
+    fi
     mkdir -p "${entry%/*}" || die "cannot write the cache $CACHE: set ENLIGHT_CACHE to a directory of yours"
     (
         trap '[ -e "$entry" ] || say "could not make $entry: see the lines above"' EXIT
@@ -56,6 +59,12 @@ cached()
         "$@" "$entry.part"
         mv "$entry.part" "$entry"
     ) 9>"$lock"
+}
+
+# Removes what is under $1 of the cache and was not used for a week: entries whose key is out of date.
+expire()
+{
+    find "$CACHE/$1" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf {} + 2>/dev/null || true
 }
 
 # A short digest of the files and strings given, for the keys of cache entries.
@@ -84,6 +93,7 @@ make_apt_state()
     local dir=$1 key=/usr/share/keyrings/debian-archive-keyring.gpg
     mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
     : >"$dir/status"
+    : >"$dir/stamp"
     {
         for suite in bookworm bookworm-updates bookworm-backports; do
             echo "deb [arch=amd64 signed-by=$key] $ENLIGHT_DEBIAN_MIRROR $suite main"
@@ -95,6 +105,16 @@ make_apt_state()
     CACHE=${dir%/*} private_apt apt-get -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::State="$dir" \
         -o Dir::State::Status="$dir/status" -o Dir::Cache="$dir/cache" update >&2 ||
         die "cannot read Debian's package lists: check the network and the apt proxy"
+}
+
+# Makes the package lists, or reads them again when they are older than a day: mirrors drop old versions.
+apt_lists()
+{
+    cached apt make_apt_state
+    if [ -n "$(find "$CACHE/apt/stamp" -mtime +0)" ]; then
+        say "reading Debian's package lists again"
+        if private_apt apt-get -qq update >&2; then : >"$CACHE/apt/stamp"; fi
+    fi
 }
 
 # Prints the path of the .deb of package $1 (suite $2: bookworm unless told), downloading it when it is new.
@@ -109,7 +129,7 @@ fetch_deb()
 download_deb()
 {
     local name=$1 suite=$2 dir=$3
-    cached apt make_apt_state
+    apt_lists
     say "downloading $name ($suite)"
     (cd "$dir" && private_apt apt-get -t "$suite" download "$name" >&2) ||
         die "cannot download $name from $suite: check the network, or remove $CACHE/apt if the list is old"

@@ -14,8 +14,8 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/lib.sh"
 
 size=512M
-packages='fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
-programs='usr/bin/fio usr/sbin/rdmsr usr/sbin/wrmsr sbin/fstrim sbin/blkdiscard sbin/blockdev bin/lsblk bin/findmnt
+packages='dash fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
+programs='bin/dash usr/bin/fio usr/sbin/rdmsr usr/sbin/wrmsr sbin/fstrim sbin/blkdiscard sbin/blockdev bin/lsblk bin/findmnt
     usr/bin/lscpu usr/bin/taskset sbin/kexec sbin/mke2fs sbin/e2fsck sbin/dumpe2fs usr/bin/sg_inq usr/bin/sg_vpd
     usr/bin/sg_luns usr/bin/sg_readcap usr/bin/sg_raw usr/bin/sg_unmap usr/bin/sg_opcodes usr/bin/sg_turs
     usr/bin/sg_modes usr/bin/sg_logs usr/bin/sg_reset usr/bin/sg_write_same usr/bin/sg_sync usr/bin/sg_get_lba_status'
@@ -35,7 +35,7 @@ closure()
 make_programs()
 {
     local dir=$1 names
-    cached apt make_apt_state
+    apt_lists
     names=$(closure)
     say "downloading the packages of the guest's root file system"
     mkdir "$dir/deb" "$dir/all"
@@ -91,6 +91,8 @@ fill_root()
     (cd "$programs_dir" && find usr/sbin usr/bin -mindepth 1 -printf '%f\n') | while read -r name; do
         rm -f "$stage/usr/bin/$name"
     done
+    # Scripts get dash: busybox's shell takes its own program of a name before the real one.
+    ln -sf dash "$stage/usr/bin/sh"
     cp -a "$programs_dir/." "$here/rootfs/." "$stage/"
     for name in init poweroff reboot halt modprobe; do
         ln -s ../bin/busybox "$stage/usr/sbin/$name"
@@ -136,8 +138,8 @@ main()
     programs_key=programs/$(digest "$packages" "$programs")
     cached "$programs_key" make_programs
     key=rootfs/$1-$(cd "$here" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
-    if [ ! -e "$CACHE/$key" ]; then rm -rf "$CACHE/rootfs/$1"-*; fi
     cached "$key" make_rootfs "$kernel" "$CACHE/$programs_key/root"
+    expire rootfs
     if [ $# = 1 ]; then
         printf '%s\n' "$CACHE/$key/root.raw"
     else

@@ -4,7 +4,7 @@
 # nested/l1.sh - make the initramfs of L1, the nested machine's own Linux, and print the directory that holds it.
 #
 # Called by run.sh; the result is cached under a key of this script, the init and the kernel. The directory
-# holds initramfs (a cpio archive, not compressed: see doc/nested.md) and kernel, a link to the kernel's cache
+# holds initramfs (a cpio archive, not compressed: unpacking costs more than reading) and kernel, a link to the kernel's cache
 # directory. The archive has busybox in /bb, Debian's modules for KVM on AMD, 9p and virtio in /modules, and
 # links that make the machine's /usr, which L1 mounts at the same place, its own. Trusts the cache.
 here=$(dirname "$(readlink -f "$0")")
@@ -41,8 +41,8 @@ main()
     need cpio xz
     kernel=$("$here/../image/kernel.sh" 6.1)
     key=l1/$(digest "$here/l1.sh" "$here/init" "$here/../image/lib.sh" "$kernel/version")
-    [ -e "$CACHE/$key" ] || rm -rf "$CACHE/l1"
     cached "$key" make_l1 "$kernel"
+    expire l1
     printf '%s\n' "$CACHE/$key"
 }
 

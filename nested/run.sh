@@ -13,9 +13,9 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/../image/lib.sh"
 
-cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout='' interactive='' keep=''
+cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout=0 interactive='' keep=''
 files=() disks=() shares=() settings=() command=()
-work='' qemu_pid='' tail_pid='' watch_pid='' stty_saved=''
+work='' qemu_pid='' qemu_status=0 tail_pid='' stty_saved=''
 
 usage()
 {
@@ -73,12 +73,24 @@ check()
     for path in ${files[@]+"${files[@]}"}; do
         [ -r "${path%%:*}" ] || refuse "cannot read the file ${path%%:*}"
     done
+    check_room
     for path in ${disks[@]+"${disks[@]}"}; do
         [ -r "${path%,ro}" ] || refuse "cannot read the disk ${path%,ro}"
     done
     for path in ${shares[@]+"${shares[@]}"}; do
         [ -d "${path%%:*}" ] || refuse "there is no directory ${path%%:*} to share"
     done
+}
+
+# The files are in memory twice while the kernel unpacks them, and may fill half of it.
+check_room()
+{
+    local path total=0
+    for path in ${files[@]+"${files[@]}"}; do
+        total=$((total + $(stat -L -c %s "${path%%:*}") / 1048576))
+    done
+    [ $((total * 2 + 128)) -le "$memory" ] ||
+        refuse "$total MiB of --file do not fit: give --memory $((total * 2 + 1024)) or more, or --disk instead"
 }
 
 # Prints the arguments as words that any shell reads back.
@@ -90,15 +102,23 @@ quote()
     done
 }
 
-# The tree and the working directory are always shared: what is inside another share is not mounted again.
+# True if directory $1 is shared anyway, or is one of which L1 must have its own.
+is_there()
+{
+    local known
+    case $1 in / | /tmp | /run | /dev | /proc | /sys | /etc) return 0 ;; esac
+    for known in /usr ${shares[@]+"${shares[@]%%:*}"}; do
+        case $1/ in "$known"/*) return 0 ;; esac
+    done
+    return 1
+}
+
+# The tree and the working directory are always shared.
 add_shares()
 {
-    local dir known
+    local dir
     for dir in "$(readlink -f "$here/..")" "$PWD"; do
-        for known in /usr ${shares[@]+"${shares[@]%%:*}"}; do
-            case $dir/ in "$known"/*) continue 2 ;; esac
-        done
-        [ "$dir" = / ] || shares+=("$dir")
+        is_there "$dir" || shares+=("$dir")
     done
 }
 
@@ -192,21 +212,12 @@ stop()
 clean_up()
 {
     trap '' INT TERM HUP
-    stop "$watch_pid"
     stop "$qemu_pid"
     stop "$tail_pid"
     wait 2>/dev/null || true
     [ -z "$stty_saved" ] || stty "$stty_saved" <&3 || true
     [ -z "$keep" ] || [ ! -e "$work/log" ] || cp "$work/log" "$keep"
     rm -rf "$work"
-}
-
-# The time-out leaves a mark, then ends qemu by its own id.
-watch_time()
-{
-    sleep "$timeout"
-    : >"$work/late"
-    kill "$qemu_pid"
 }
 
 start_machine()
@@ -216,16 +227,13 @@ start_machine()
         stty_saved=$(stty -g <&3)
         stty raw -echo <&3
     fi
-    # qemu dies with this script, however it ends.
-    setpriv --pdeathsig KILL "$qemu" "${machine[@]}" <&3 2>"$work/errors" &
+    # timeout and qemu die with this script, however it ends; a time-out of 0 is none.
+    setpriv --pdeathsig TERM timeout --foreground -k 10 "$timeout" \
+        setpriv --pdeathsig KILL "$qemu" "${machine[@]}" <&3 2>"$work/errors" &
     qemu_pid=$!
     if [ -z "$interactive" ]; then
         tail -q -s 0.1 -c +1 --pid="$qemu_pid" -f "$work/out" &
         tail_pid=$!
-    fi
-    if [ -n "$timeout" ]; then
-        watch_time &
-        watch_pid=$!
     fi
 }
 
@@ -237,14 +245,15 @@ verdict()
     if [ -n "$status" ]; then
         return "$status"
     fi
-    if [ -e "$work/late" ]; then
-        say "no end after $timeout s; the last lines of L1's log:"
+    if [ "$qemu_status" = 124 ] || [ "$qemu_status" = 137 ]; then
+        status=124
+        say "no end after $timeout s; the last lines of L1's log and qemu's errors:"
     else
-        say "L1 ended without giving a status; its last lines and qemu's:"
+        status=125
+        say "L1 ended without giving a status; the last lines of its log and qemu's errors:"
     fi
-    tail -n 20 "$work/log" "$work/errors" >&2
-    if [ -e "$work/late" ]; then return 124; fi
-    return 125
+    tail -q -n 40 "$work/log" "$work/errors" >&2 || true
+    return $status
 }
 
 main()
@@ -263,7 +272,7 @@ main()
     write_initramfs "$l1"
     describe_machine "$l1"
     start_machine
-    wait "$qemu_pid" || true
+    wait "$qemu_pid" || qemu_status=$?
     qemu_pid=''
     [ -z "$tail_pid" ] || wait "$tail_pid" || true
     tail_pid=''
