@@ -13,34 +13,34 @@
 #include "enlight/host/partition.h"
 #include "enlight/kvm/engine.h"
 
-#define ENLM_WHY 160u       /* bytes of a sentence that says what was wrong */
-#define ENLM_CPUS_MAX 255u
+#define ENLM_WHY         160u /* bytes of a sentence that says what was wrong */
+#define ENLM_CPUS_MAX    255u
 #define ENLM_CONTROLLERS 8u
-#define ENLM_LUNS 64u
-#define ENLM_MEMORY_MIN (UINT64_C(16) << 20)
+#define ENLM_LUNS        64u
+#define ENLM_MEMORY_MIN  (UINT64_C(16) << 20)
 
 struct enlm_machine;
 
 struct enlm_disk {
-    struct enlh_block block;  /* borrowed until destroy */
-    uint32_t controller;      /* below ENLM_CONTROLLERS */
-    uint32_t lun;             /* below ENLM_LUNS */
+    struct enlh_block block; /* borrowed until destroy */
+    uint32_t controller;     /* below ENLM_CONTROLLERS */
+    uint32_t lun;            /* below ENLM_LUNS */
     bool readonly;
-    const char *serial;       /* (optional) up to 32 ASCII characters; copied */
+    const char *serial; /* (optional) up to 32 ASCII characters; copied */
 };
 
 enum enlm_console {
-    ENLM_CONSOLE_NONE,        /* output is dropped */
-    ENLM_CONSOLE_STDIO,       /* in from 0, raw while a terminal; out to 1; Ctrl-a x quits */
-    ENLM_CONSOLE_FD,          /* out to console_fd, borrowed; no input */
+    ENLM_CONSOLE_NONE,  /* output is dropped */
+    ENLM_CONSOLE_STDIO, /* in from 0, raw while a terminal; out to 1; Ctrl-a x quits */
+    ENLM_CONSOLE_FD,    /* out to console_fd, borrowed; no input */
 };
 
 /* How an event within the machine that its owner may want to know is told. Thread: any. */
 enum enlm_note {
-    ENLM_NOTE_STARTED,         /* the vCPUs run */
-    ENLM_NOTE_RESET,           /* the guest starts anew */
-    ENLM_NOTE_CRASHED,         /* and goes on, with on_crash_continue */
-    ENLM_NOTE_HEARTBEAT,       /* the first answer, or the first after a loss */
+    ENLM_NOTE_STARTED,   /* the vCPUs run */
+    ENLM_NOTE_RESET,     /* the guest starts anew */
+    ENLM_NOTE_CRASHED,   /* and goes on, with on_crash_continue */
+    ENLM_NOTE_HEARTBEAT, /* the first answer, or the first after a loss */
     ENLM_NOTE_HEARTBEAT_LOST,
     ENLM_NOTE_SHUTDOWN_ACCEPTED,
     ENLM_NOTE_SHUTDOWN_REFUSED,
@@ -48,31 +48,33 @@ enum enlm_note {
 
 struct enlm_machine_config {
     size_t size;
-    int kvm_fd;               /* /dev/kvm, borrowed; -1: the machine opens it */
-    uint64_t memory;          /* bytes, a multiple of 2 MiB */
-    uint32_t cpus;            /* 1 to ENLM_CPUS_MAX */
-    int kernel_fd;            /* bzImage, or ELF with a PVH note; borrowed until destroy */
-    int initrd_fd;            /* or -1; borrowed until destroy */
-    const char *kernel_name;  /* (optional) for messages */
-    const char *initrd_name;  /* (optional) for messages */
-    const char *cmdline;      /* (optional) */
-    bool keep_packed;         /* let a bzImage unpack itself within the guest */
+    int kvm_fd;              /* /dev/kvm, borrowed; -1: the machine opens it */
+    uint64_t memory;         /* bytes, a multiple of 2 MiB */
+    uint32_t cpus;           /* 1 to ENLM_CPUS_MAX */
+    int kernel_fd;           /* bzImage, or ELF with a PVH note; borrowed until destroy */
+    int initrd_fd;           /* or -1; borrowed until destroy */
+    const char *kernel_name; /* (optional) for messages */
+    const char *initrd_name; /* (optional) for messages */
+    const char *cmdline;     /* (optional) */
+    bool keep_packed;        /* let a bzImage unpack itself within the guest */
     const struct enlm_disk *disks;
     size_t disk_count;
-    uint32_t controllers;     /* at least this many SCSI controllers, with disks or without */
+    uint32_t controllers; /* at least this many SCSI controllers, with disks or without */
     enum enlk_kind engine;
     struct enlh_features features;
     bool acpi_s4;
     enum enlm_console console;
-    int console_fd;           /* with ENLM_CONSOLE_FD */
-    bool on_crash_continue;   /* a crash report does not end the run (kdump) */
-    bool no_reboot;           /* a reset ends the run */
-    uint64_t mmio_low;        /* bytes of the window below 4 GiB; 0: what the default hole holds */
-    uint64_t mmio_high;       /* bytes of the window above RAM; 0: 4 GiB */
+    int console_fd;         /* with ENLM_CONSOLE_FD */
+    bool on_crash_continue; /* a crash report does not end the run (kdump) */
+    bool no_reboot;         /* a reset ends the run */
+    uint64_t
+        mmio_low; /* bytes of the window below 4 GiB; 0: what the default hole holds */
+    uint64_t mmio_high;         /* bytes of the window above RAM; 0: 4 GiB */
     uint32_t max_vmbus_version; /* 0: newest */
     enum enlh_log_level log_level;
-    void (*log)(void *ctx, enum enlh_log_level level, const char *text); /* (optional) Thread: any. */
-    void (*note)(void *ctx, enum enlm_note note);                        /* (optional) Thread: any. */
+    void (*log)(void *ctx, enum enlh_log_level level,
+                const char *text);                /* (optional) Thread: any. */
+    void (*note)(void *ctx, enum enlm_note note); /* (optional) Thread: any. */
     void *ctx;
 };
 
@@ -83,7 +85,8 @@ void enlm_machine_config_defaults(struct enlm_machine_config *config);
  * What the host can do, before a machine is made: opens /dev/kvm when kvm_fd is -1.
  * Returns 0, or a negative errno with a sentence in why.
  */
-ENL_MUST_CHECK int enlm_machine_probe(int kvm_fd, struct enlk_caps *caps, char why[ENLM_WHY]);
+ENL_MUST_CHECK int enlm_machine_probe(int kvm_fd, struct enlk_caps *caps,
+                                      char why[ENLM_WHY]);
 
 /*
  * Check config and the files and make the machine: nothing runs yet, the terminal is
@@ -98,21 +101,21 @@ ENL_MUST_CHECK int enlm_machine_create(const struct enlm_machine_config *config,
                                        struct enlm_machine **out, char why[ENLM_WHY]);
 
 enum enlm_outcome {
-    ENLM_OUTCOME_SHUTDOWN,     /* the guest powered itself off */
-    ENLM_OUTCOME_RESET,        /* the guest asked for a reset, with no_reboot */
-    ENLM_OUTCOME_CRASH,        /* the guest reported a crash, without on_crash_continue */
+    ENLM_OUTCOME_SHUTDOWN, /* the guest powered itself off */
+    ENLM_OUTCOME_RESET,    /* the guest asked for a reset, with no_reboot */
+    ENLM_OUTCOME_CRASH,    /* the guest reported a crash, without on_crash_continue */
     ENLM_OUTCOME_TRIPLE_FAULT,
-    ENLM_OUTCOME_QUIT,         /* enlm_machine_quit(), or Ctrl-a x */
-    ENLM_OUTCOME_ERROR,        /* why says what */
+    ENLM_OUTCOME_QUIT,  /* enlm_machine_quit(), or Ctrl-a x */
+    ENLM_OUTCOME_ERROR, /* why says what */
 };
 
 struct enlm_result {
     enum enlm_outcome outcome;
-    bool crashed;              /* the fields below hold the last crash report */
+    bool crashed; /* the fields below hold the last crash report */
     uint64_t crash[5];
-    char text[4096];           /* the panic text */
+    char text[4096]; /* the panic text */
     size_t text_len;
-    uint32_t resets;           /* that the guest went through */
+    uint32_t resets; /* that the guest went through */
     char why[ENLM_WHY];
 };
 

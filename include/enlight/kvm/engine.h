@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 enum enlk_kind {
-    ENLK_AUTO,   /* a wish only: the kernel engine where KVM has it, else the user engine */
+    ENLK_AUTO, /* a wish only: the kernel engine where KVM has it, else the user engine */
     ENLK_KERNEL,
     ENLK_USER,
 };
@@ -38,17 +38,17 @@ struct enlk_caps {
     size_t size;
     /* either engine */
     bool irqchip, user_msr, msr_filter, immediate_exit, sync_regs, signal_msi, ioeventfd;
-    bool pv_enforce;     /* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
-    bool tsc_offset;     /* the attribute KVM_VCPU_TSC_OFFSET */
+    bool pv_enforce; /* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
+    bool tsc_offset; /* the attribute KVM_VCPU_TSC_OFFSET */
     /* the kernel engine */
     bool hv_cpuid, hv_synic2, hv_vp_index, hv_eventfd, hv_enforce_cpuid;
     bool irqfd_resample; /* KVM_CAP_IRQFD_RESAMPLE */
     /* what KVM_GET_SUPPORTED_HV_CPUID says; 0 without it */
-    uint64_t hv_privileges;                 /* leaf 0x40000003 EAX, EBX */
-    uint32_t hv_features_edx;               /* leaf 0x40000003 EDX */
-    uint32_t hv_hints, hv_max_leaf;         /* leaf 0x40000004 EAX, leaf 0x40000000 EAX */
-    uint32_t hv_nested_eax, hv_nested_ebx;  /* leaf 0x4000000A */
-    bool invariant_tsc;  /* the host's own CPUID 0x80000007 says so */
+    uint64_t hv_privileges;                /* leaf 0x40000003 EAX, EBX */
+    uint32_t hv_features_edx;              /* leaf 0x40000003 EDX */
+    uint32_t hv_hints, hv_max_leaf;        /* leaf 0x40000004 EAX, leaf 0x40000000 EAX */
+    uint32_t hv_nested_eax, hv_nested_ebx; /* leaf 0x4000000A */
+    bool invariant_tsc;                    /* the host's own CPUID 0x80000007 says so */
 };
 
 /*
@@ -80,7 +80,7 @@ struct enlk_callbacks {
     size_t size;
     /*
      * Make the vCPU leave KVM_RUN, or not enter it, so that its thread comes to
-     * enlk_vcpu_enter() again. Not called for the calling VP itself. Thread: any.
+     * enlk_vcpu_enter() again. Thread: any, also the VP's own.
      */
     void (*kick)(void *ctx, uint32_t vp);
     /* A reset or a crash. Thread: vp. */
@@ -91,11 +91,11 @@ struct enlk_callbacks {
 
 struct enlk_config {
     size_t size;
-    enum enlk_kind kind;       /* not ENLK_AUTO */
-    int vm_fd;                 /* borrowed until destroy; has the full in-kernel irqchip */
+    enum enlk_kind kind; /* not ENLK_AUTO */
+    int vm_fd;           /* borrowed until destroy; has the full in-kernel irqchip */
     uint32_t vp_count;
-    uint16_t trap_port;        /* user engine: two I/O ports that nothing else uses; */
-    uint16_t signal_port;      /* signal_port takes a dword */
+    uint16_t trap_port;   /* user engine: two I/O ports that nothing else uses, */
+    uint16_t signal_port; /* both below 0x100; signal_port takes a dword */
     /*
      * Kernel engine: the GSI routing table is replaced by these routes (borrowed until
      * enlk_engine_start(); count 0: PIC and IOAPIC pins as KVM has them), and from
@@ -106,7 +106,7 @@ struct enlk_config {
     uint32_t first_gsi;
 };
 
-/* Ports 0x5658 and 0x565C, GSIs from 64 on, the user engine. */
+/* Ports 0xE4 and 0xE8, GSIs from 24 on, the user engine. */
 void enlk_config_defaults(struct enlk_config *config);
 
 /*
@@ -155,7 +155,8 @@ ENL_MUST_CHECK int enlk_vcpu_set_cpuid(struct enlk_engine *engine, uint32_t vp,
 
 /*
  * Right before KVM_RUN: deliver what waits for this VP (enlh_vp_enter() is in it).
- * A kick() from here on must make KVM_RUN return. Thread: vp.
+ * A kick() from here on must make KVM_RUN return. May set run->immediate_exit, which the
+ * embedder clears before this call, never after it. Thread: vp.
  */
 void enlk_vcpu_enter(struct enlk_engine *engine, uint32_t vp);
 /* Right after KVM_RUN, whatever it returned. Thread: vp. */
@@ -184,7 +185,8 @@ void enlk_engine_dispatch(struct enlk_engine *engine);
  */
 ENL_MUST_CHECK int enlk_doorbell_add(struct enlk_engine *engine, uint32_t connection_id,
                                      int event_fd);
-void enlk_doorbell_remove(struct enlk_engine *engine, uint32_t connection_id, int event_fd);
+void enlk_doorbell_remove(struct enlk_engine *engine, uint32_t connection_id,
+                          int event_fd);
 
 /*
  * A machine reset: KVM's own synthetic registers back to their first values, timers off.
