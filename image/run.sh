@@ -70,7 +70,8 @@ prepare()
     kernel_dir=$("$here/kernel.sh" "$kernel")
     key=$(sha256sum "$tree/test/os/guest/vdso.c" | cut -c1-16)
     cached "probe/$key" vdso_probe
-    "$here/initrd.sh" "$kernel_dir" --script "$script" --add "$CACHE/probe/$key/vdso:run/enlight/vdso" "$work/initrd"
+    "$here/initrd.sh" "$kernel_dir" --script "$script" --script "$tree/test/os/guest/lib.sh" \
+        --script "$CACHE/probe/$key/vdso" "$work/initrd"
     "$here/rootfs.sh" "$kernel_dir" "$work/root.raw"
 }
 

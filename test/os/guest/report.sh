@@ -1,31 +1,14 @@
 #!/bin/sh
+# shellcheck shell=dash
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # test/os/guest/report.sh - what an unmodified Linux sees of its Hyper-V host, a line a row.
 #
 # Runs inside the guest, as the script that "enlight.script=report.sh" names on the kernel command
-# line. "enlight.expect=WORDS" there (comma-separated) says what this boot must show beside the
-# usual: cpus2, kernel-engine, tsc. Prints "ok ROW what was seen" or "not ok ROW what was seen", and
-# at the end "N passed, N failed". Row ids are those of doc/spec-map.md.
-passed=0 failed=0
-expect=,$(sed -n 's/.*enlight\.expect=\([^ ]*\).*/\1/p' /proc/cmdline),
+# line. Expectations: cpus2, kernel-engine, tsc, message-timer, no-stimer (test/os/guest/lib.sh).
+# shellcheck source=test/os/guest/lib.sh
+. /run/enlight/lib.sh
 
-wanted() { case $expect in *,$1,*) return 0 ;; esac; return 1; }
-
-# row ROW TEXT: the row holds when TEXT is not empty.
-row()
-{
-    if [ -n "$2" ]; then
-        passed=$((passed + 1))
-        echo "ok $1 $2"
-    else
-        failed=$((failed + 1))
-        echo "not ok $1 ${3:-nothing seen}"
-    fi
-}
-
-log_line() { dmesg | grep -m 1 -o "$1.*"; }
-say_if() { [ "$1" = "$2" ] && echo "$3"; }
 interrupts() { awk -v name="$1:" '$1 == name { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
 msr() { rdmsr -p "${2:-0}" -0 "$1" 2>/dev/null; }
 
@@ -150,4 +133,4 @@ report_clocks
 report_vmbus
 report_disk
 report_hints
-echo "$passed passed, $failed failed"
+finish

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over the host half and the rings.
+#
+# A target is test/fuzz/NAME.c with LLVMFuzzerTestOneInput(); its corpus is test/fuzz/corpus/NAME. Builds with
+# clang under AddressSanitizer and UndefinedBehaviorSanitizer in build-fuzz. --replay runs each corpus once and
+# changes nothing. Otherwise each target fuzzes for N minutes (1); what it finds is left in build-fuzz/found.
+# Prints TAP, then "N passed, N failed, N skipped".
+set -u -o pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
+out=${FUZZ_BUILD:-build-fuzz}
+minutes=1 replay='' targets=() passed=0 failed=0
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --minutes) minutes=$2 && shift ;;
+    --replay) replay=1 ;;
+    *) targets+=("$1") ;;
+    esac
+    shift
+done
+if [ ${#targets[@]} -eq 0 ]; then
+    for source in test/fuzz/*.c; do
+        grep -q LLVMFuzzerTestOneInput "$source" && targets+=("$(basename "$source" .c)")
+    done
+fi
+
+host_sources()
+{
+    git ls-files 'common/*.c' 'host/*.c' 'test/unit/fake_*.c' 'test/fuzz/rig*.c' 'backend/block/memory.c'
+}
+
+build()
+{
+    local sources
+    mapfile -t sources < <(host_sources)
+    clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+        -fno-strict-aliasing -Iinclude -I. -Itest/unit -Itest/fuzz "test/fuzz/$1.c" "${sources[@]}" -o "$out/$1"
+}
+
+fuzz()
+{
+    local corpus=test/fuzz/corpus/$1
+    mkdir -p "$corpus" "$out/found" "$out/corpus/$1"
+    if [ -n "$replay" ]; then
+        "$out/$1" -runs=0 "$corpus" >"$out/$1.log" 2>&1
+    else
+        echo "run.sh: $1 for $minutes minutes" >&2
+        "$out/$1" -max_total_time=$((minutes * 60)) -artifact_prefix="$out/found/$1-" -timeout=10 \
+            -rss_limit_mb=1024 "$out/corpus/$1" "$corpus" >"$out/$1.log" 2>&1
+    fi
+}
+
+mkdir -p "$out"
+for target in "${targets[@]}"; do
+    if build "$target" && fuzz "$target"; then
+        passed=$((passed + 1))
+        echo "ok - fuzz $target: $(grep -E 'DONE|Done' "$out/$target.log" | tail -n 1)"
+    else
+        failed=$((failed + 1))
+        tail -n 30 "$out/$target.log" 2>/dev/null | sed 's/^/# /'
+        echo "not ok - fuzz $target"
+    fi
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]

@@ -1,0 +1,15 @@
+#!/bin/sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/os/guest/kdump.sh - load a crash kernel, then panic; it goes on with kdump-save.sh (X02, X03, X16).
+# shellcheck source=test/os/guest/lib.sh
+. /run/enlight/lib.sh
+
+line=$(sed 's/enlight\.script=[^ ]*/enlight.script=kdump-save.sh reset_devices maxcpus=1/; s/crashkernel=[^ ]*//' \
+    /proc/cmdline)
+row X02.load "$(unpack_kexec && kexec -p /tmp/next/vmlinuz --initrd=/tmp/next/initrd \
+    --command-line="$line" 2>&1 && echo 'the crash kernel is loaded')" "$(kexec -p /tmp/next/vmlinuz 2>&1)"
+sync
+[ $failed -eq 0 ] || { finish; exit; }
+echo c > /proc/sysrq-trigger

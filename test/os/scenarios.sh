@@ -1,0 +1,153 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/os/scenarios.sh ENLIGHT WORK SCENARIO... - boot Debian's kernels and say in TAP what they showed.
+#
+# Runs where KVM works; test/os/run.sh calls it, in the nested machine if need be. A scenario is a word:
+#   report:KERNEL:ENGINE:CPUS[:HV]   the guest's report, every row of it
+#   kexec:KERNEL:ENGINE   crash:KERNEL:ENGINE   kdump:KERNEL:ENGINE:CPUS   disks:KERNEL:ENGINE
+#   sweep:KERNEL:ENGINE   kill:KERNEL:ENGINE    sanitizer:KERNEL:ENGINE    command-line
+set -u
+enlight=$1 work=$2
+shift 2
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=test/os/lib.sh
+. "$here/lib.sh"
+mkdir -p "$work/logs"
+
+report()
+{
+    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=''
+    [ "$cpus" -lt 2 ] || expect=cpus2
+    [ "$engine" != kernel ] || expect=$expect,kernel-engine
+    case $hv in *tsc-invariant*) expect=$expect,tsc ;; esac
+    case $hv in *-stimer-direct*) expect=$expect,message-timer ;; *-stimer*) expect=$expect,no-stimer ;; esac
+    fresh_root "$kernel"
+    boot "report-$kernel-$engine-$cpus${4:+-$4}" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" \
+        --cpus "$cpus" --hv "$hv" --memory 512M --cmdline "$(line report.sh "$expect")" \
+        --disk "path=$work/scratch.raw"
+    rows
+    ended "$name" 0
+}
+
+kexec()
+{
+    fresh_root "$1"
+    kexec_disk "$1"
+    boot "kexec-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 768M \
+        --cmdline "$(line kexec.sh '')" --disk "path=$work/scratch.raw" --disk "path=$work/kexec.raw,readonly=on"
+    rows
+    ended "$name" 0
+}
+
+crash()
+{
+    fresh_root "$1"
+    boot "crash-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 512M \
+        --cmdline "$(line crash.sh '')" --disk "path=$work/scratch.raw"
+    ended "$name" 34
+    grep -q 'P0 0x' "$log.err"
+    verdict "$name" $? "X04 $(grep -m 1 -o 'P0 0x.*' "$log.err")"
+    grep -q 'this text is for the host' "$log.err"
+    verdict "$name" $? "X05 the panic text reached the host"
+}
+
+kdump()
+{
+    fresh_root "$1"
+    kexec_disk "$1"
+    boot "kdump-$1-$2-$3" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 768M \
+        --on-crash continue --cmdline "$(line kdump.sh '' crashkernel=256M)" \
+        --disk "path=$work/scratch.raw" --disk "path=$work/kexec.raw,readonly=on"
+    rows
+    ended "$name" 0
+}
+
+# A fixed VHD of 8 MiB of random bytes: the footer as the format's specification has it.
+make_vhd()
+{
+    head -c 8388608 /dev/urandom >"$1"
+    sums=$(head -c 4194304 "$1" | md5sum | cut -d' ' -f1)
+    python3 - "$1" <<'END'
+import struct, sys
+size = 8 << 20
+footer = bytearray(512)
+struct.pack_into(">8sIIQI4sI4sQQHBBI", footer, 0, b"conectix", 2, 0x10000, 0xFFFFFFFFFFFFFFFF, 0,
+                 b"enl ", 0x10000, b"Wi2k", size, size, 240, 4, 17, 2)
+struct.pack_into(">I", footer, 64, ~sum(footer) & 0xFFFFFFFF)
+open(sys.argv[1], "ab").write(footer)
+END
+}
+
+disks()
+{
+    local sums
+    fresh_root "$1"
+    make_vhd "$work/disk.vhd"
+    truncate -s 1M "$work/readonly.raw"
+    mkdir -p "$work/small" && mount -t tmpfs -o size=1M tmpfs "$work/small"
+    truncate -s 64M "$work/small/full.raw"
+    log=$work/logs/disks-$1-$2
+    (wait_for_line "$boot_seconds" 'waiting for a shutdown request' && sleep 3 &&
+        pkill -TERM -f "$work/disk.vhd") &
+    boot "disks-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 512M --log-level info \
+        --cmdline "$(line disks.sh '' "enlight.sums=$sums")" --disk "path=$work/scratch.raw" \
+        --disk "path=$work/disk.vhd,format=vhd,lun=1" --disk "path=$work/readonly.raw,readonly=on,lun=2" \
+        --disk "path=$work/small/full.raw,controller=1,lun=5"
+    umount "$work/small"
+    rows
+    ended "$name" 0
+    grep -q -i 'shuts down' "$log.err"
+    verdict "$name" $? "DI04 SIGTERM asks the guest to shut down"
+    grep -q -i 'heartbeat is there' "$log.err"
+    verdict "$name" $? "DI02 the guest answers heartbeats"
+}
+
+sweep()
+{
+    fresh_root "$1"
+    boot "sweep-$1-$2" "$1" --initrd "$work/$1/sweep" --engine "$2" --memory 512M \
+        --cmdline "console=ttyS0 quiet" --disk "path=$work/scratch.raw"
+    rows
+    ended "$name" 0
+}
+
+# What the guest was told is safe survives a kill of the VMM (DS09).
+kill_and_look()
+{
+    fresh_root "$1"
+    log=$work/logs/kill-$1-$2
+    (wait_for_line "$boot_seconds" '^synced 40' && pkill -KILL -f "$work/scratch.raw") &
+    boot "kill-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --cmdline "$(line kill.sh '')" \
+        --disk "path=$work/scratch.raw"
+    boot "kill-$1-$2-after" "$1" --initrd "$work/$1/initrd" --engine "$2" --cmdline "$(line kill-after.sh '')" \
+        --disk "path=$work/scratch.raw"
+    rows
+}
+
+sanitizer()
+{
+    enlight=$work/enlight-sanitizer
+    UBSAN_OPTIONS=halt_on_error=1 report "$1" "$2" 1
+    ! grep -q -E 'AddressSanitizer|runtime error' "$log.err"
+    verdict "$name" $? "no sanitizer report"
+}
+
+command_line() { "$here/command_line.sh" "$enlight" "$work"; }
+
+run_scenario()
+{
+    local IFS=: words
+    read -r -a words <<<"$1"
+    case ${words[0]} in
+    kill) kill_and_look "${words[@]:1}" ;;
+    command-line) command_line ;;
+    report | kexec | crash | kdump | disks | sweep | sanitizer) "${words[0]}" "${words[@]:1}" ;;
+    *) echo "not ok - unknown scenario $1" ;;
+    esac
+}
+
+for scenario in "$@"; do
+    echo "# $scenario ($SECONDS s)"
+    run_scenario "$scenario"
+done
