@@ -26,7 +26,7 @@ usage: nested/run.sh [OPTIONS] -- COMMAND [ARGS...]
   --qemu PATH        the emulator (qemu-system-x86_64)
   --file SRC[:DST]   a copy of a file, in L1's memory: quicker to read than a share
   --disk PATH[,ro]   a raw image as /dev/vda, /dev/vdb ... in L1
-  --share DIR[:TAG]  a directory at its own path, read-only
+  --share DIR[:DST]  a directory, read-only, at its own path or at DST
   --env K=V          an environment variable
   --timeout S        end L1 after S seconds, with status 124
   --interactive      COMMAND has this terminal
@@ -107,7 +107,7 @@ is_there()
 {
     local known
     case $1 in / | /tmp | /run | /dev | /proc | /sys | /etc) return 0 ;; esac
-    for known in /usr ${shares[@]+"${shares[@]%%:*}"}; do
+    for known in /usr ${shares[@]+"${shares[@]#*:}"}; do
         case $1/ in "$known"/*) return 0 ;; esac
     done
     return 1
@@ -130,7 +130,7 @@ write_job()
     {
         echo "share usr /usr"
         for entry in "${shares[@]}"; do
-            echo "share share$n$(quote "${entry%%:*}")"
+            echo "share share$n$(quote "${entry#*:}")"
             n=$((n + 1))
         done
         for entry in ${files[@]+"${files[@]}"}; do
