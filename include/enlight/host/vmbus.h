@@ -238,6 +238,11 @@ void enlh_channel_counters(const struct enlh_channel *channel,
  */
 ENL_MUST_CHECK int enlh_channel_gpadl(struct enlh_channel *channel, uint32_t handle,
                                       const struct enlh_span **spans, uint32_t *span_count);
+/*
+ * Give the spans back before the channel closes: a teardown that waits for them goes on.
+ * Thread: channel or loop.
+ */
+void enlh_channel_gpadl_put(struct enlh_channel *channel, uint32_t handle);
 
 #ifdef __cplusplus
 }

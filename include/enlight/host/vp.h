@@ -82,6 +82,14 @@ ENL_MUST_CHECK int enlh_vp_post_message(struct enlh_vp *vp, uint32_t sint, uint3
 bool enlh_vp_messages_done(struct enlh_vp *vp, uint32_t sint);
 
 /*
+ * Have fn called after a queue of the VP that refused a message (-ENL_E_AGAIN) has room
+ * again, once for each time it came to that, with no lock held. One listener for each VP;
+ * fn NULL takes it away. Thread: one, while no VP runs; fn is called on any.
+ */
+typedef void (*enlh_vp_drained_fn)(void *ctx);
+void enlh_vp_on_drained(struct enlh_vp *vp, enlh_vp_drained_fn fn, void *ctx);
+
+/*
  * Set event flag (0 to 2047) of a SINT and interrupt the VP if it was clear.
  * Returns 1 when the flag was clear, 0 when it was set already, or -ENL_E_AGAIN when the
  * SynIC, the event page or the SINT is off. Thread: any.
