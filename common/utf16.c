@@ -8,7 +8,7 @@
  */
 #include "common/utf16.h"
 
-#include <limits.h>
+#include <stdint.h>
 
 #define LAST_CODE_POINT 0x10FFFFu
 #define INVALID         0xFFFFFFFFu
@@ -83,7 +83,7 @@ enl_utf16_from_utf8(const char *text, size_t len, uint8_t *out, size_t size)
 
         if (code == INVALID)
             return -ENL_E_INVAL;
-        if (size - used < need || used > INT_MAX - need)
+        if (size - used < need || used > INT32_MAX - need)
             return -ENL_E_MSGSIZE;
         if (need == 4) {
             unit_put(out + used, 0xD800 + ((code - 0x10000) >> 10));
@@ -141,7 +141,7 @@ enl_utf16_to_utf8(const uint8_t *text, size_t len, char *out, size_t size)
 
         if (code == INVALID)
             return -ENL_E_INVAL;
-        if (size - used < need || used > INT_MAX - need)
+        if (size - used < need || used > INT32_MAX - need)
             return -ENL_E_MSGSIZE;
         utf8_put(out + used, code, need);
         used += need;
