@@ -252,7 +252,7 @@ verdict()
         status=125
         say "L1 ended without giving a status; the last lines of its log and qemu's errors:"
     fi
-    tail -q -n 40 "$work/log" "$work/errors" >&2 || true
+    tail -q -n 40 "$work/log" "$work/errors" >&2 2>/dev/null || true
     return $status
 }
 
