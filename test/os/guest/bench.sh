@@ -1,0 +1,29 @@
+#!/bin/sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/os/guest/bench.sh - the guest's part of test/bench: fio on the data disk, one job after the other.
+#
+# "enlight.bench=/dev/sdb:SECONDS" on the kernel command line names the disk. Prints "begin JOB" and "end JOB IOPS" so
+# that the host can count its exits in between.
+settings=$(sed -n 's/.*enlight\.bench=\([^ ]*\).*/\1/p' /proc/cmdline)
+disk=${settings%%:*} seconds=${settings#*:}
+
+job()
+{
+    name=$1
+    shift
+    echo "begin $name"
+    iops=$(fio --name=j --filename="$disk" --direct=1 --ioengine=libaio --time_based --runtime="$seconds" \
+        --minimal --randrepeat=1 "$@" 2>/dev/null | awk -F';' '{ print int($8 + $49) }')
+    echo "end $name ${iops:-0}"
+}
+
+echo "begin settle"
+sleep 1
+echo "end settle 0"
+job randread-1 --rw=randread --bs=4k --iodepth=1
+job randwrite-1 --rw=randwrite --bs=4k --iodepth=1
+job randread-32 --rw=randread --bs=4k --iodepth=32
+job randwrite-32 --rw=randwrite --bs=4k --iodepth=32
+job seqread-1M --rw=read --bs=1M --iodepth=4
