@@ -363,13 +363,13 @@ scsi_service_in(const struct enlh_scsi_unit *unit, const uint8_t *cdb,
 }
 
 void
-enlh_scsi_report_luns(uint64_t lun_mask, const uint8_t *cdb,
+enlh_scsi_report_luns(uint64_t lun_mask, const uint8_t *cdb, uint8_t cdb_len,
                       struct enlh_scsi_action *action, uint8_t *response)
 {
     uint32_t len = 8;
 
     *action = (struct enlh_scsi_action){.verb = ENLH_SCSI_ANSWER};
-    if (cdb[2] > 2) {
+    if (cdb_len < 12 || cdb[2] > 2) {
         scsi_invalid_field(action);
         return;
     }

@@ -86,7 +86,7 @@ void enlh_scsi_refuse(struct enlh_scsi_action *action, uint8_t key, uint16_t asc
 void enlh_scsi_sense(uint8_t key, uint16_t asc, uint8_t sense[ENL_SCSI_SENSE_LEN]);
 
 /* REPORT LUNS of a target that has the units of this mask. As enlh_scsi_decode(). */
-void enlh_scsi_report_luns(uint64_t lun_mask, const uint8_t *cdb,
+void enlh_scsi_report_luns(uint64_t lun_mask, const uint8_t *cdb, uint8_t cdb_len,
                            struct enlh_scsi_action *action, uint8_t *response);
 /* INQUIRY to a logical unit that is not there; false: not that command, or a VPD page. */
 bool enlh_scsi_no_unit(const uint8_t *cdb, struct enlh_scsi_action *action,

@@ -22,7 +22,7 @@ struct enlh_block_info {
     uint64_t size;          /* bytes, a multiple of block_size */
     uint32_t block_size;    /* bytes of a logical block: 512 or 4096 */
     uint32_t physical_block_size;
-    uint32_t max_transfer;  /* most bytes of one request; 0: no bound of its own */
+    uint32_t max_transfer;  /* most bytes of a READ or WRITE; 0: no bound of its own */
     bool readonly;
     bool discards;          /* DISCARD frees space */
     bool volatile_cache;    /* what was written is safe only after FLUSH */

@@ -22,8 +22,8 @@ struct enlh_storage_config {
     struct enl_guid instance;   /* unique for each controller */
     const char *name;           /* "scsi0"; copied */
     uint16_t max_subchannels;   /* beside the primary channel; usually VPs - 1 */
-    uint32_t max_transfer;      /* bytes; 0: 4 MiB */
-    uint32_t queue_depth;       /* requests in flight for each channel; 0: 256 */
+    uint32_t max_transfer;      /* bytes, whole pages, below 32 MiB; 0: 4 MiB */
+    uint32_t queue_depth;       /* requests in flight for each channel, to 4096; 0: 256 */
     /*
      * (optional) How a backend queue of this channel wakes its worker by descriptor.
      * Returns an eventfd that the worker waits for, or -1. Thread: loop.
@@ -41,8 +41,8 @@ struct enlh_disk {
 };
 
 /*
- * Offer a controller. Returns 0 and an owned controller, or as enlh_channel_offer().
- * Thread: loop, or one before the VPs run.
+ * Offer a controller. Copies config; borrows bus and wake_ctx until destroy. Returns 0 and
+ * an owned controller, -ENL_E_INVAL for a config, or as enlh_channel_offer(). Thread: loop, or one before the VPs run.
  */
 ENL_MUST_CHECK int enlh_storage_create(struct enlh_vmbus *bus,
                                        const struct enlh_storage_config *config,
@@ -53,7 +53,14 @@ ENL_MUST_CHECK int enlh_storage_create(struct enlh_vmbus *bus,
  */
 void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx), void *ctx);
 
-/* Returns 0, -ENL_E_EXIST, -ENL_E_RANGE, -ENL_E_INVAL. Copies disk. Thread: loop. */
+/*
+ * Attach a disk: channels that are open see it at once. Copies disk. Returns 0, or
+ *   -ENL_E_RANGE  path or target is not 0, or lun is above 63;
+ *   -ENL_E_EXIST  that LUN has a disk;
+ *   -ENL_E_INVAL  a name is no ASCII, or the backend's sizes make no disk;
+ *   -ENL_E_NOMEM, -ENL_E_IO  no memory, or the backend opens no queue.
+ * Thread: loop.
+ */
 ENL_MUST_CHECK int enlh_storage_attach(struct enlh_storage *storage,
                                        const struct enlh_disk *disk);
 
@@ -63,6 +70,7 @@ struct enlh_storage_counters {
     uint64_t errors;            /* that the host answered for the backend's trouble */
     uint64_t refused;           /* the guest's malformed requests */
 };
+/* Thread: any; the numbers are momentary. */
 void enlh_storage_counters(const struct enlh_storage *storage,
                            struct enlh_storage_counters *out);
 

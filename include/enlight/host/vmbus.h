@@ -98,6 +98,9 @@ void enlh_vmbus_defer(struct enlh_vmbus *bus, struct enlh_deferred *work);
 /* Take it back: on return fn will not be called for it any more. Thread: loop. */
 void enlh_vmbus_undefer(struct enlh_vmbus *bus, struct enlh_deferred *work);
 
+/* The partition that it was created on. Thread: any. */
+struct enlh_partition *enlh_vmbus_partition(const struct enlh_vmbus *bus);
+
 /* The version that the guest negotiated, 0 while there is none. Thread: loop. */
 uint32_t enlh_vmbus_version(const struct enlh_vmbus *bus);
 
