@@ -14,8 +14,8 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/lib.sh"
 
 size=512M
-packages='dash fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
-programs='bin/dash usr/bin/fio usr/sbin/rdmsr usr/sbin/wrmsr sbin/fstrim sbin/blkdiscard sbin/blockdev bin/lsblk bin/findmnt
+packages='coreutils dash fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
+programs='bin/cp bin/dash usr/bin/fio usr/sbin/rdmsr usr/sbin/wrmsr sbin/fstrim sbin/blkdiscard sbin/blockdev bin/lsblk bin/findmnt
     usr/bin/lscpu usr/bin/taskset sbin/kexec sbin/mke2fs sbin/e2fsck sbin/dumpe2fs usr/bin/sg_inq usr/bin/sg_vpd
     usr/bin/sg_luns usr/bin/sg_readcap usr/bin/sg_raw usr/bin/sg_unmap usr/bin/sg_opcodes usr/bin/sg_turs
     usr/bin/sg_modes usr/bin/sg_logs usr/bin/sg_reset usr/bin/sg_write_same usr/bin/sg_sync usr/bin/sg_get_lba_status'
