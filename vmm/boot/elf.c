@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm/boot/elf.c - the segments, the entry and the PVH note of an ELF kernel
+ *
+ * Run by the loader on a file that nobody vouches for. Offsets are checked against the
+ * file; addresses are checked against memory by the loader. 64-bit x86 only.
+ * [ELF-64 object file format; Xen, docs/misc/pvh]
+ * Tests: test/unit/vmm_boot.c.
+ */
+#include <elf.h>
+#include <string.h>
+
+#include "common/checked.h"
+#include "vmm/boot/boot.h"
+
+#define NOTE_PHYS32_ENTRY 18u /* XEN_ELFNOTE_PHYS32_ENTRY */
+#define HEADERS_MAX       64u
+
+bool
+enlm_elf_is(const struct enlm_blob *file)
+{
+    return file->len >= SELFMAG && !memcmp(file->data, ELFMAG, SELFMAG);
+}
+
+static int
+read_header(const struct enlm_blob *file, Elf64_Ehdr *header)
+{
+    if (file->len < sizeof(*header) || !enlm_elf_is(file))
+        return -ENL_E_PROTO;
+    memcpy(header, file->data, sizeof(*header));
+    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        header->e_machine != EM_X86_64)
+        return -ENL_E_NOTSUP;
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
+        header->e_phnum > HEADERS_MAX ||
+        !enl_within(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), file->len))
+        return -ENL_E_PROTO;
+    return 0;
+}
+
+static int
+add_segment(const struct enlm_blob *file, const Elf64_Phdr *ph, struct enlm_elf *out)
+{
+    uint64_t end;
+
+    if (ph->p_memsz == 0)
+        return 0;
+    if (out->count == ENLM_ELF_SEGMENTS || ph->p_filesz > ph->p_memsz ||
+        !enl_within(ph->p_offset, ph->p_filesz, file->len) ||
+        !enl_add64(ph->p_paddr, ph->p_memsz, &end))
+        return -ENL_E_PROTO;
+    out->segment[out->count].offset = ph->p_offset;
+    out->segment[out->count].file_len = ph->p_filesz;
+    out->segment[out->count].gpa = ph->p_paddr;
+    out->segment[out->count].mem_len = ph->p_memsz;
+    out->count++;
+    if (end > out->end)
+        out->end = end;
+    return 0;
+}
+
+/* The entry may be named by its virtual address. */
+static void
+translate_entry(const Elf64_Ehdr *header, const Elf64_Phdr *ph, struct enlm_elf *out)
+{
+    uint64_t entry = header->e_entry;
+
+    if (ph->p_vaddr != ph->p_paddr && entry >= ph->p_vaddr && entry - ph->p_vaddr < ph->p_memsz)
+        out->entry = ph->p_paddr + (entry - ph->p_vaddr);
+}
+
+static uint64_t
+round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) & ~(unit - 1);
+}
+
+static void
+take_note(const uint8_t *desc, const Elf64_Nhdr *note, struct enlm_elf *out)
+{
+    uint64_t value = 0;
+
+    if (note->n_descsz != 4 && note->n_descsz != 8)
+        return;
+    memcpy(&value, desc, note->n_descsz);
+    out->has_pvh = true;
+    out->pvh_entry = value;
+}
+
+/* Ends at the first note that is not wholly there. */
+static void
+read_notes(const struct enlm_blob *file, const Elf64_Phdr *ph, struct enlm_elf *out)
+{
+    uint64_t unit = ph->p_align == 8 ? 8 : 4, at = 0, len = ph->p_filesz;
+    const uint8_t *base;
+
+    if (!enl_within(ph->p_offset, len, file->len))
+        return;
+    base = file->data + ph->p_offset;
+    while (enl_within(at, sizeof(Elf64_Nhdr), len)) {
+        Elf64_Nhdr note;
+        uint64_t name, desc;
+
+        memcpy(&note, base + at, sizeof(note));
+        name = at + sizeof(note);
+        desc = name + round_up(note.n_namesz, unit);
+        if (!enl_within(desc, note.n_descsz, len))
+            return;
+        if (note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
+            !memcmp(base + name, "Xen", 4))
+            take_note(base + desc, &note, out);
+        at = desc + round_up(note.n_descsz, unit);
+    }
+}
+
+static bool
+is_within_a_segment(const struct enlm_elf *elf, uint64_t gpa)
+{
+    for (uint32_t i = 0; i < elf->count; i++) {
+        if (gpa >= elf->segment[i].gpa && gpa - elf->segment[i].gpa < elf->segment[i].mem_len)
+            return true;
+    }
+    return false;
+}
+
+int
+enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out)
+{
+    Elf64_Ehdr header;
+    int err = read_header(file, &header);
+
+    memset(out, 0, sizeof(*out));
+    if (err)
+        return err;
+    out->entry = header.e_entry;
+    for (uint32_t i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr ph;
+
+        memcpy(&ph, file->data + header.e_phoff + i * sizeof(ph), sizeof(ph));
+        if (ph.p_type == PT_LOAD) {
+            err = add_segment(file, &ph, out);
+            translate_entry(&header, &ph, out);
+        } else if (ph.p_type == PT_NOTE) {
+            read_notes(file, &ph, out);
+        }
+        if (err)
+            return err;
+    }
+    if (!is_within_a_segment(out, out->has_pvh ? out->pvh_entry : out->entry))
+        return -ENL_E_PROTO;
+    return 0;
+}
