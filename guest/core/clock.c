@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guest/core/clock.c - the reference time, from the TSC page or from its register
+ *
+ * Run by the kernel on any processor. The hypervisor rewrites the page at any moment and
+ * says so by its sequence number. A page that never holds still must not hold the reader:
+ * after some tries the register answers. [TLFS timers]
+ * Tests: test/unit/guest_clock.c.
+ */
+#include "enlight/guest/clock.h"
+#include "enlight/abi/synic.h"
+#include "guest/core/core.h"
+
+#define PAGE_TRIES 16
+
+struct clock {
+    const struct enlg_partition *partition;
+    struct enl_reference_tsc_page *page;
+};
+ENLG_FITS(struct clock, struct enlg_clock);
+
+static const struct clock *
+clock_in(const struct enlg_clock *clock)
+{
+    return (const struct clock *)clock;
+}
+
+int
+enlg_clock_init(struct enlg_clock *out, const struct enlg_partition *partition,
+                void *page)
+{
+    struct clock *clock = (struct clock *)out;
+    bool want = page && platform_of(partition)->tsc &&
+                enlg_partition_has(partition, ENL_PRIV_REFERENCE_TSC);
+    int rc = 0;
+
+    if (page && !ENLG_PAGE_ALIGNED(page))
+        return -ENL_E_INVAL;
+    if (!enlg_partition_has(partition, ENL_PRIV_TIME_REF_COUNT))
+        return -ENL_E_ACCESS;
+    memset(out, 0, sizeof(*out));
+    clock->partition = partition;
+    if (want) {
+        memset(page, 0, ENL_PAGE_SIZE);
+        rc = reg_set(partition, ENL_REG_REFERENCE_TSC,
+                     gpa_of(partition, page) | ENL_REFERENCE_TSC_ENABLE);
+        if (!rc)
+            clock->page = page;
+    }
+    return rc;
+}
+
+void
+enlg_clock_fini(struct enlg_clock *out)
+{
+    struct clock *clock = (struct clock *)out;
+
+    if (clock->page)
+        (void)reg_set(clock->partition, ENL_REG_REFERENCE_TSC, 0);
+    clock->page = NULL;
+}
+
+/* The upper half of a product of 128 bits. */
+static uint64_t
+mul_high(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    return (uint64_t)((unsigned __int128)a * b >> 64);
+#else
+    uint64_t a_low = (uint32_t)a, a_high = a >> 32;
+    uint64_t b_low = (uint32_t)b, b_high = b >> 32;
+    uint64_t middle = a_high * b_low + (a_low * b_low >> 32);
+    uint64_t middle2 = a_low * b_high + (uint32_t)middle;
+
+    return a_high * b_high + (middle >> 32) + (middle2 >> 32);
+#endif
+}
+
+static bool
+page_read(const struct clock *clock, uint64_t *time)
+{
+    const struct enl_reference_tsc_page *page = clock->page;
+    const struct enlg_platform *p = platform_of(clock->partition);
+
+    for (int i = 0; i < PAGE_TRIES; i++) {
+        uint32_t sequence = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
+        uint64_t scale = __atomic_load_n(&page->scale, __ATOMIC_RELAXED);
+        int64_t offset = __atomic_load_n(&page->offset, __ATOMIC_RELAXED);
+        uint64_t tsc;
+
+        if (sequence == ENL_TSC_SEQUENCE_INVALID)
+            return false;
+        tsc = p->tsc(p->ctx);
+        /* Both values before the second look at the sequence, which guards them. */
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != sequence)
+            continue;
+        *time = mul_high(tsc, scale) + (uint64_t)offset;
+        return true;
+    }
+    return false;
+}
+
+uint64_t
+enlg_clock_read(const struct enlg_clock *in)
+{
+    const struct clock *clock = clock_in(in);
+    uint64_t time = 0;
+
+    if (clock->page && page_read(clock, &time))
+        return time;
+    (void)reg_get(clock->partition, ENL_REG_TIME_REF_COUNT, &time);
+    return time;
+}
+
+bool
+enlg_clock_is_fast(const struct enlg_clock *in)
+{
+    const struct clock *clock = clock_in(in);
+
+    return clock->page && __atomic_load_n(&clock->page->sequence, __ATOMIC_RELAXED) !=
+                              ENL_TSC_SEQUENCE_INVALID;
+}

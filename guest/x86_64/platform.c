@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guest/x86_64/platform.c - CPUID, MSRs, the TSC and the hypercall, in ring 0 of x86-64
+ *
+ * Run by every room through struct enlg_platform. Translation only: an MSR is another
+ * number of a register of enlight/abi/register.h. [TLFS 3.13 hypercall page]
+ * Tests: test/unit/guest_x86_64.c (the numbers); the instructions in test/guest.
+ */
+#include <string.h>
+
+#include "enlight/abi/msr.h"
+#include "enlight/abi/register.h"
+#include "enlight/guest/x86_64.h"
+
+struct msr_map {
+    uint32_t reg;   /* the first name */
+    uint32_t msr;   /* its number */
+    uint32_t count; /* how many follow in the same order */
+};
+
+static const struct msr_map map[] = {
+    {ENL_REG_GUEST_OS_ID, ENL_MSR_GUEST_OS_ID, 1},
+    {ENL_REG_HYPERCALL, ENL_MSR_HYPERCALL, 1},
+    {ENL_REG_VP_INDEX, ENL_MSR_VP_INDEX, 1},
+    {ENL_REG_RESET, ENL_MSR_RESET, 1},
+    {ENL_REG_VP_RUNTIME, ENL_MSR_VP_RUNTIME, 1},
+    {ENL_REG_TIME_REF_COUNT, ENL_MSR_TIME_REF_COUNT, 1},
+    {ENL_REG_REFERENCE_TSC, ENL_MSR_REFERENCE_TSC, 1},
+    {ENL_REG_TSC_FREQUENCY, ENL_MSR_TSC_FREQUENCY, 1},
+    {ENL_REG_APIC_FREQUENCY, ENL_MSR_APIC_FREQUENCY, 1},
+    {ENL_REG_EOI, ENL_MSR_EOI, 3}, /* EOI, ICR, TPR */
+    {ENL_REG_VP_ASSIST_PAGE, ENL_MSR_VP_ASSIST_PAGE, 1},
+    {ENL_REG_SCONTROL, ENL_MSR_SCONTROL, 5}, /* and SVERSION, SIEFP, SIMP, EOM */
+    {ENL_REG_SINT0, ENL_MSR_SINT0, ENL_SINT_COUNT},
+    {ENL_REG_STIMER0_CONFIG, ENL_MSR_STIMER0_CONFIG, 2 * ENL_STIMER_COUNT},
+    {ENL_REG_GUEST_IDLE, ENL_MSR_GUEST_IDLE, 1},
+    {ENL_REG_CRASH_P0, ENL_MSR_CRASH_P0, ENL_CRASH_PARAMS + 1},
+    {ENL_REG_REENLIGHTENMENT_CONTROL, ENL_MSR_REENLIGHTENMENT_CONTROL, 3},
+    {ENL_REG_TSC_INVARIANT_CONTROL, ENL_MSR_TSC_INVARIANT_CONTROL, 1},
+};
+
+uint32_t
+enlg_x64_msr_of(uint32_t reg)
+{
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+        if (reg >= map[i].reg && reg - map[i].reg < map[i].count)
+            return map[i].msr + (reg - map[i].reg);
+    }
+    return 0;
+}
+
+void
+enlg_x64_cpuid(void *ctx, uint32_t leaf, struct enl_cpuid_leaf *out)
+{
+    uint32_t eax = leaf, ebx, ecx = 0, edx;
+
+    (void)ctx;
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    *out = (struct enl_cpuid_leaf){.eax = eax, .ebx = ebx, .ecx = ecx, .edx = edx};
+}
+
+int
+enlg_x64_get_reg(void *ctx, uint32_t reg, uint64_t *value)
+{
+    uint32_t msr = enlg_x64_msr_of(reg), low, high;
+
+    (void)ctx;
+    if (msr == 0)
+        return -ENL_E_ACCESS;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
+    *value = (uint64_t)high << 32 | low;
+    return 0;
+}
+
+int
+enlg_x64_set_reg(void *ctx, uint32_t reg, uint64_t value)
+{
+    uint32_t msr = enlg_x64_msr_of(reg);
+
+    (void)ctx;
+    if (msr == 0)
+        return -ENL_E_ACCESS;
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
+    return 0;
+}
+
+/* Its address is taken below: no table of addresses, which a kernel may not have. */
+extern __typeof__(enlg_x64_hypercall) enlg_x64_hypercall
+    __attribute__((visibility("hidden")));
+
+/*
+ * uint64_t enlg_x64_hypercall(ctx, code, control, input, output): control is in RDX and
+ * input in RCX, the hypervisor wants them the other way round, output is in R8 already.
+ * A jump, not a call: the page's code returns to the caller, and no red zone is in its way.
+ */
+__asm__(".pushsection .text\n"
+        ".globl enlg_x64_hypercall\n"
+        ".type enlg_x64_hypercall, @function\n"
+        "enlg_x64_hypercall:\n"
+        "    endbr64\n"
+        "    xchg %rcx, %rdx\n"
+        "    jmp *%rsi\n"
+        ".size enlg_x64_hypercall, . - enlg_x64_hypercall\n"
+        ".popsection\n");
+
+uint64_t
+enlg_x64_tsc(void *ctx)
+{
+    uint32_t low, high;
+
+    (void)ctx;
+    /* LFENCE: the counter must not be read before the page's values were. */
+    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+void
+enlg_x64_platform(struct enlg_platform *platform)
+{
+    platform->size = sizeof(*platform);
+    platform->cpuid = enlg_x64_cpuid;
+    platform->get_reg = enlg_x64_get_reg;
+    platform->set_reg = enlg_x64_set_reg;
+    platform->hypercall = enlg_x64_hypercall;
+    platform->tsc = enlg_x64_tsc;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * enlight/guest/vmbus.h - the bus as a guest sees it: connection, offers, rescinds, unload
+ *
+ * Nothing here waits for an answer: a function posts a message, and enlg_vmbus_poll()
+ * takes the answers out of the message slot and makes the callbacks. So the same bus works
+ * from an interrupt's lower half, a thread, or a loop of a boot loader.
+ *
+ * Two kinds of thread:
+ *   bus      the one that calls enlg_vmbus_poll(), on the connect processor; also every
+ *            function that opens, closes or changes something;
+ *   channel  the one that sends and receives on a channel at this time.
+ * One thread may be all of them. Callbacks come on the thread of the function that makes
+ * them, and may call in again, save where it says not.
+ *
+ * The host may be hostile: a message that breaks the protocol is counted and dropped.
+ */
+#ifndef ENLIGHT_GUEST_VMBUS_H
+#define ENLIGHT_GUEST_VMBUS_H
+
+#include "enlight/abi/vmbus.h"
+#include "enlight/guest/port.h"
+#include "enlight/guest/synic.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct enlg_channel;
+
+struct enlg_vmbus {
+    uint64_t opaque[640];
+};
+
+enum enlg_vmbus_state {
+    ENLG_VMBUS_IDLE,       /* no connection */
+    ENLG_VMBUS_CONTACTING, /* a version was asked for */
+    ENLG_VMBUS_CONNECTED,  /* agreed; offers come and go */
+    ENLG_VMBUS_UNLOADING,  /* leaving */
+    ENLG_VMBUS_FAILED,     /* given up: the host refused every version, or cannot be reached */
+};
+
+enum enlg_vmbus_event {
+    ENLG_VMBUS_EVENT_CONNECTED, /* offers have been asked for */
+    ENLG_VMBUS_EVENT_OFFER,     /* a channel appeared: open it, or leave it */
+    ENLG_VMBUS_EVENT_ALL_OFFERS,/* those that existed at the connect have been shown */
+    ENLG_VMBUS_EVENT_GONE,      /* the channel is not there any more: forget the pointer */
+    ENLG_VMBUS_EVENT_UNLOADED,  /* disconnected; every shared page is the guest's again */
+    ENLG_VMBUS_EVENT_FAILED,    /* no connection: see the state */
+};
+
+/* channel: the one that appeared or went; else NULL. Thread: bus. */
+typedef void (*enlg_vmbus_event_fn)(void *ctx, struct enlg_vmbus *bus,
+                                    enum enlg_vmbus_event event,
+                                    struct enlg_channel *channel);
+
+struct enlg_vmbus_config {
+    size_t size;
+    struct enlg_synic *synic; /* of the connect processor; its SINT is unmasked */
+    uint32_t sint;            /* for messages and events; below 5.0 always 2 */
+    uint32_t max_version;     /* ENL_VMBUS_VERSION_*, first to be asked for */
+    uint32_t min_version;     /* last to be asked for */
+    struct enlg_channel *channels; /* borrowed; at most this many offers are kept */
+    uint32_t channel_count;        /* 1 to 2047 */
+    /* Below 5.0: a page of interrupt bits, 4096 bytes, aligned. NULL: do not go below 5.0. */
+    void *interrupt_page;
+    /* (optional) Monitor pages, host to guest and guest to host: as interrupt_page. */
+    void *monitor_pages[2];
+    enlg_vmbus_event_fn event;
+    /* (optional) A message of another type in the same slot, such as a timer's. */
+    void (*message)(void *ctx, const struct enl_message *message);
+    void *ctx;
+};
+/* SINT 2, versions 5.3 down to 2.4; the rest is zero. */
+void enlg_vmbus_config_defaults(struct enlg_vmbus_config *config);
+
+/*
+ * Make a bus, not connected. Borrows partition; copies config.
+ * Returns 0, or -ENL_E_INVAL; -ENL_E_ACCESS: the hypervisor announces no messages or no
+ * events. Thread: bus.
+ */
+ENL_MUST_CHECK int enlg_vmbus_init(struct enlg_vmbus *bus,
+                                   const struct enlg_partition *partition,
+                                   const struct enlg_vmbus_config *config);
+
+/*
+ * Ask for a connection. CONNECTED or FAILED follows. The host forgets what an earlier
+ * kernel had. Returns 0, or -ENL_E_BUSY (connected, or about to be), or as
+ * enlg_port_post(). Thread: bus.
+ */
+ENL_MUST_CHECK int enlg_vmbus_connect(struct enlg_vmbus *bus);
+
+/*
+ * Leave: the host closes every channel and lets go of every page; UNLOADED follows, and
+ * each channel is GONE before it, with CLOSED to who had it open. Nobody may be inside a
+ * channel. Below 3.0 the host does not answer, and UNLOADED comes at once.
+ * Returns 0, or -ENL_E_INVAL (not connected), or as enlg_port_post(). Thread: bus.
+ */
+ENL_MUST_CHECK int enlg_vmbus_unload(struct enlg_vmbus *bus);
+
+/*
+ * Handle what the slot has, at most 64 messages. Returns how many. Call it after the
+ * SINT's interrupt, or as often as you like. Thread: bus.
+ */
+uint32_t enlg_vmbus_poll(struct enlg_vmbus *bus);
+/* The same with the slot of another processor: where a host may send UNLOAD's answer. */
+uint32_t enlg_vmbus_poll_synic(struct enlg_vmbus *bus, struct enlg_synic *synic);
+
+/*
+ * Take the event flags of a processor, and make the signal callback of each open channel
+ * that has one. Returns how many. Thread: any, on that processor, with no other call for
+ * this synic inside.
+ */
+uint32_t enlg_vmbus_events(struct enlg_vmbus *bus, struct enlg_synic *synic);
+
+enum enlg_vmbus_state enlg_vmbus_state(const struct enlg_vmbus *bus);
+/* The version agreed on, 0 while there is none. Thread: bus. */
+uint32_t enlg_vmbus_version(const struct enlg_vmbus *bus);
+
+/* What it was made on. Thread: any. */
+const struct enlg_partition *enlg_vmbus_partition(const struct enlg_vmbus *bus);
+
+/* Channel i of those in use, or NULL beyond the last. Thread: bus. */
+struct enlg_channel *enlg_vmbus_channel(struct enlg_vmbus *bus, uint32_t i);
+/* Some open channel interrupts this VP: it may not go offline. Thread: bus. */
+bool enlg_vmbus_uses_vp(const struct enlg_vmbus *bus, uint32_t vp);
+
+struct enlg_vmbus_counters {
+    uint64_t messages;           /* from the host, of VMBus */
+    uint64_t messages_malformed; /* of these: short, unknown, or never asked for */
+    uint64_t offers_refused;     /* no place, or a relid or instance that is there already */
+};
+/* Thread: bus. */
+void enlg_vmbus_counters(const struct enlg_vmbus *bus, struct enlg_vmbus_counters *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
