@@ -95,6 +95,13 @@ word_at(const struct enl_ring_view *view, uint32_t at)
     return (ring_word *)(void *)byte_at(view, at);
 }
 
+/* Read a word once: the peer may change it between two reads. */
+static inline uint64_t
+word_once(const struct enl_ring_view *view, uint32_t at)
+{
+    return *(const volatile ring_word *)word_at(view, at);
+}
+
 /* How many of len bytes lie in one piece of memory from at on. */
 static inline uint32_t
 run_at(const struct enl_ring_view *view, uint32_t at, uint32_t len)
@@ -402,7 +409,7 @@ enl_ring_get(struct enl_ring_consumer *c, struct enl_ring_packet *packet)
         if (c->read == c->write)
             return 0;
     }
-    fields = __atomic_load_n(word_at(&c->view, c->read), __ATOMIC_RELAXED);
+    fields = word_once(&c->view, c->read);
     desc_len = (uint32_t)(fields >> 16 & 0xFFFF) * 8;
     len = (uint32_t)(fields >> 32 & 0xFFFF) * 8;
     if (desc_len < HEAD_LEN || desc_len > len ||
@@ -411,8 +418,7 @@ enl_ring_get(struct enl_ring_consumer *c, struct enl_ring_packet *packet)
 
     packet->type = (uint16_t)fields;
     packet->flags = (uint16_t)(fields >> 48);
-    packet->transaction_id =
-        __atomic_load_n(word_at(&c->view, step(&c->view, c->read, 8)), __ATOMIC_RELAXED);
+    packet->transaction_id = word_once(&c->view, step(&c->view, c->read, 8));
     packet->desc_len = desc_len;
     packet->payload_len = len - desc_len;
     packet->at = c->read;
