@@ -172,7 +172,8 @@ storage_complete_config(struct enlh_storage *storage,
 {
     struct enlh_storage_config *own = &storage->config;
 
-    *own = *config;
+    /* A caller that was compiled before the last members came has a shorter one. */
+    memcpy(own, config, config->size);
     if (!own->max_transfer)
         own->max_transfer = ENLH_STORAGE_TRANSFER;
     if (!own->queue_depth)
@@ -229,7 +230,7 @@ enlh_storage_create(struct enlh_vmbus *bus, const struct enlh_storage_config *co
     struct enlh_storage *storage;
     int result;
 
-    if (config->size != sizeof(*config))
+    if (!config->size || config->size > sizeof(*config))
         return -ENL_E_INVAL;
     storage = enlh_ops_alloc(partition, sizeof(*storage));
     if (!storage)

@@ -42,7 +42,8 @@ struct enlh_disk {
 
 /*
  * Offer a controller. Copies config; borrows bus and wake_ctx until destroy. Returns 0 and
- * an owned controller, -ENL_E_INVAL for a config, or as enlh_channel_offer(). Thread: loop, or one before the VPs run.
+ * an owned controller, -ENL_E_INVAL for a bad config, or as enlh_channel_offer().
+ * Thread: loop, or one before the VPs run.
  */
 ENL_MUST_CHECK int enlh_storage_create(struct enlh_vmbus *bus,
                                        const struct enlh_storage_config *config,
