@@ -3,13 +3,15 @@
 #
 # image/kernel.sh 6.1|6.1-cloud|6.12 - print the cache directory of one of Debian's own kernels.
 #
-# Called by initrd.sh, rootfs.sh, nested/l1.sh and the tests. The first call downloads the package (with apt's
-# signature check) and unpacks it without installing it; later calls only print. The directory holds
+# Called by initrd.sh, rootfs.sh, nested/l1.sh and the tests. The first call downloads the
+# package (with apt's signature check) and unpacks it without installing it; later calls only
+# print. The directory holds
 #   vmlinuz  config  System.map   as shipped
-#   vmlinux                       the ELF inside vmlinuz: what a VMM enters when it skips the decompressor
+#   vmlinux                       the ELF inside vmlinuz, for a VMM that skips the decompressor
 #   version                       uname -r
 #   modules/lib/modules/VERSION   depmod done, so "modprobe -d DIR/modules" and modules.dep work
-# 6.1 and 6.1-cloud are bookworm's linux-image-amd64 and linux-image-cloud-amd64, 6.12 is bookworm-backports'.
+# 6.1 and 6.1-cloud are bookworm's linux-image-amd64 and linux-image-cloud-amd64, 6.12 is
+# bookworm-backports'.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/lib.sh"
@@ -18,7 +20,8 @@ here=$(dirname "$(readlink -f "$0")")
 real_package()
 {
     local name
-    name=$(private_apt apt-cache -t "$2" depends "$1" | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    name=$(private_apt apt-cache -t "$2" depends "$1" |
+        sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
     [ -n "$name" ] || die "$2 has no package behind $1: remove $CACHE/apt to read the lists again"
     printf '%s\n' "$name"
 }
@@ -29,7 +32,8 @@ peek()
     od -An -v -t "u$3" -j "$2" -N "$3" "$1" | tr -d ' '
 }
 
-# Unpacks the ELF kernel in bzImage $1 to $2: boot protocol fields setup_sects, payload_offset, payload_length.
+# Unpacks the ELF kernel in bzImage $1 to $2: boot protocol fields setup_sects, payload_offset,
+# payload_length.
 unpack_bzimage()
 {
     local start length magic

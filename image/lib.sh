@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# image/lib.sh - what the image and nested scripts share: messages, the cache, and Debian packages from it.
+# image/lib.sh - what the image and nested scripts share: messages, the cache, Debian packages.
 #
-# Sourced, never run. The cache is ${ENLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enlight}; an entry appears
-# there whole or not at all (made beside its place, then renamed), and a lock per entry lets several runs
-# share it. Packages come from Debian through apt with a state directory and a source list of our own under
-# the cache, so the machine's apt configuration is neither used for sources nor changed; apt checks the
-# signatures against the machine's Debian keyring. Remove an entry, or the cache, to have it made again.
+# Sourced, never run. The cache is ${ENLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enlight}; an
+# entry appears there whole or not at all (made beside its place, then renamed), and a lock per
+# entry lets several runs share it. Packages come from Debian through apt with a state directory
+# and a source list of our own under the cache, so the machine's apt configuration is neither
+# used for sources nor changed; apt checks the signatures against the machine's Debian keyring.
+# Remove an entry, or the cache, to have it made again.
 
 set -eu -o pipefail
 shopt -s inherit_errexit
@@ -34,12 +35,13 @@ need()
 {
     local cmd
     for cmd in "$@"; do
-        command -v "$cmd" >/dev/null || die "the command '$cmd' is missing: run nested/deps.sh build run"
+        command -v "$cmd" >/dev/null ||
+            die "the command '$cmd' is missing: run nested/deps.sh build run"
     done
 }
 
-# Makes the cache entry $1 by calling "$2... DIR" on an empty DIR, unless it is there already. The caller must
-# not put it into a condition: that would switch off "set -e" inside.
+# Makes the cache entry $1 by calling "$2... DIR" on an empty DIR, unless it is there already.
+# The caller must not put it into a condition: that would switch off "set -e" inside.
 cached()
 {
     local entry=$CACHE/$1 lock
@@ -49,7 +51,8 @@ cached()
         touch -c "$entry"
         return 0
     fi
-    mkdir -p "${entry%/*}" || die "cannot write the cache $CACHE: set ENLIGHT_CACHE to a directory of yours"
+    mkdir -p "${entry%/*}" ||
+        die "cannot write the cache $CACHE: set ENLIGHT_CACHE to a directory of yours"
     (
         trap '[ -e "$entry" ] || say "could not make $entry: see the lines above"' EXIT
         flock 9
@@ -61,7 +64,8 @@ cached()
     ) 9>"$lock"
 }
 
-# Removes what is under $1 of the cache and was not used for a week: entries whose key is out of date.
+# Removes what is under $1 of the cache and was not used for a week: entries whose key is out of
+# date.
 expire()
 {
     find "$CACHE/$1" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf {} + 2>/dev/null || true
@@ -84,7 +88,8 @@ private_apt()
     "$cmd" -q -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
         -o Dir::State="$state" -o Dir::State::Status="$state/status" -o Dir::Cache="$state/cache" \
         -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
-        -o APT::Update::Post-Invoke-Success::= -o APT::Sandbox::User=root -o APT::Architecture=amd64 \
+        -o APT::Update::Post-Invoke-Success::= -o APT::Sandbox::User=root \
+        -o APT::Architecture=amd64 \
         -o Acquire::Languages=none -o Acquire::Retries=3 -o Debug::NoLocking=1 "$@"
 }
 
@@ -102,12 +107,13 @@ make_apt_state()
     } >"$dir/sources.list"
     say "reading Debian's package lists"
     # The state is still at its working name while it is being made.
-    CACHE=${dir%/*} private_apt apt-get -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::State="$dir" \
+    private_apt apt-get -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::State="$dir" \
         -o Dir::State::Status="$dir/status" -o Dir::Cache="$dir/cache" update >&2 ||
         die "cannot read Debian's package lists: check the network and the apt proxy"
 }
 
-# Makes the package lists, or reads them again when they are older than a day: mirrors drop old versions.
+# Makes the package lists, or reads them again when they are older than a day: mirrors drop old
+# versions.
 apt_lists()
 {
     cached apt make_apt_state
@@ -117,7 +123,8 @@ apt_lists()
     fi
 }
 
-# Prints the path of the .deb of package $1 (suite $2: bookworm unless told), downloading it when it is new.
+# Prints the path of the .deb of package $1 (suite $2: bookworm unless told), downloading it
+# when it is new.
 fetch_deb()
 {
     local name=$1 suite=${2:-bookworm} entry
@@ -132,7 +139,7 @@ download_deb()
     apt_lists
     say "downloading $name ($suite)"
     (cd "$dir" && private_apt apt-get -t "$suite" download "$name" >&2) ||
-        die "cannot download $name from $suite: check the network, or remove $CACHE/apt if the list is old"
+        die "cannot download $name from $suite: check the network, or remove $CACHE/apt"
 }
 
 # Unpacks package $1 (suite $2) into directory $3.
@@ -162,16 +169,22 @@ copy_busybox()
     done
 }
 
-# Prints the files of kernel $1 (a directory of kernel.sh) that hold the modules named and what they depend
-# on, relative to the module directory and in the order to insert them. A built-in module prints nothing; one
-# that the kernel does not have is an error, unless its name is preceded by "?".
+# Prints the files of kernel $1 (a directory of kernel.sh) that hold the modules named and what
+# they depend on, relative to the module directory and in the order to insert them. A built-in
+# module prints nothing; one that the kernel does not have is an error, unless its name is
+# preceded by "?".
 module_files()
 {
     local dir
     dir=$1/modules/lib/modules/$(cat "$1/version")
     shift
     printf '%s\n' "$@" | awk -v dir="$dir" '
-        function name(path) { sub(/.*\//, "", path); sub(/\.ko.*/, "", path); gsub(/-/, "_", path); return path }
+        function name(path) {
+            sub(/.*\//, "", path)
+            sub(/\.ko.*/, "", path)
+            gsub(/-/, "_", path)
+            return path
+        }
         BEGIN {
             while ((getline line < (dir "/modules.dep")) > 0) {
                 split(line, part, ": *")
@@ -217,5 +230,6 @@ copy_modules()
 # Writes directory $1 as a cpio archive to file $2.
 pack_cpio()
 {
-    (cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet --reproducible) >"$2"
+    (cd "$1" && find . -mindepth 1 | LC_ALL=C sort |
+        cpio -o -H newc -R 0:0 --quiet --reproducible) >"$2"
 }

@@ -1,35 +1,40 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# image/rootfs.sh KERNEL [OUT.raw] - make a guest's root file system, a sparse ext4 image, from Debian packages.
+# image/rootfs.sh KERNEL [OUT.raw] - make a guest's root disk, a sparse ext4 image, from Debian.
 #
-# Called by "make run", the tests and the benchmarks. KERNEL is a name that kernel.sh takes. Without OUT.raw it
-# prints the path of the cached image, which nobody may write to; with it, it makes a copy. The image has busybox
-# (init as PID 1), the files of image/rootfs, the kernel's Hyper-V drivers, /boot/{vmlinuz,initrd} for kexec, and
-# what the tests need from packages: fio, kexec, rdmsr, sg_*, fstrim, mke2fs with their libraries. Needs neither
-# root nor a loop device: mke2fs fills it from a directory. Scripts do not belong here but in the initramfs
-# (initrd.sh --script), so that the image is made once per kernel.
+# Called by "make run", the tests and the benchmarks. KERNEL is a name that kernel.sh takes.
+# Without OUT.raw it prints the path of the cached image, which nobody may write to; with it, it
+# makes a copy. The image has busybox (init as PID 1), the files of image/rootfs, the kernel's
+# Hyper-V drivers, /boot/{vmlinuz,initrd} for kexec, and what the tests need from packages: fio,
+# kexec, rdmsr, sg_*, fstrim, mke2fs with their libraries. Needs neither root nor a loop device:
+# mke2fs fills it from a directory. Scripts do not belong here but in the initramfs (initrd.sh
+# --script), so that the image is made once per kernel.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/lib.sh"
 
 size=512M
 packages='coreutils dash fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
-programs='bin/cp bin/dash usr/bin/fio usr/sbin/rdmsr usr/sbin/wrmsr sbin/fstrim sbin/blkdiscard sbin/blockdev bin/lsblk bin/findmnt
-    usr/bin/lscpu usr/bin/taskset sbin/kexec sbin/mke2fs sbin/e2fsck sbin/dumpe2fs usr/bin/sg_inq usr/bin/sg_vpd
-    usr/bin/sg_luns usr/bin/sg_readcap usr/bin/sg_raw usr/bin/sg_unmap usr/bin/sg_opcodes usr/bin/sg_turs
-    usr/bin/sg_modes usr/bin/sg_logs usr/bin/sg_reset usr/bin/sg_write_same usr/bin/sg_sync usr/bin/sg_get_lba_status'
-modules='hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc hid_hyperv hyperv_keyboard ?hyperv_drm ?hyperv_fb hv_sock
-    ?pci_hyperv uio_hv_generic msr sd_mod ?sg ext4 loop overlay ?crc32c_generic ?crc32c_intel ?crct10dif_generic
-    ?crct10dif_pclmul ?crc64_rocksoft_generic'
+programs='bin/cp bin/dash bin/findmnt bin/lsblk sbin/blkdiscard sbin/blockdev sbin/dumpe2fs
+    sbin/e2fsck sbin/fstrim sbin/kexec sbin/mke2fs usr/bin/fio usr/bin/lscpu
+    usr/bin/sg_get_lba_status usr/bin/sg_inq usr/bin/sg_logs usr/bin/sg_luns usr/bin/sg_modes
+    usr/bin/sg_opcodes usr/bin/sg_raw usr/bin/sg_readcap usr/bin/sg_reset usr/bin/sg_sync
+    usr/bin/sg_turs usr/bin/sg_unmap usr/bin/sg_vpd usr/bin/sg_write_same usr/bin/taskset
+    usr/sbin/rdmsr usr/sbin/wrmsr'
+modules='hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc hid_hyperv hyperv_keyboard ?hyperv_drm
+    ?hyperv_fb hv_sock ?pci_hyperv uio_hv_generic msr sd_mod ?sg ext4 loop overlay ?crc32c_generic
+    ?crc32c_intel ?crct10dif_generic ?crct10dif_pclmul ?crc64_rocksoft_generic'
 
-# Prints the packages that $packages need: themselves, and of the rest only libraries, for their programs run alone.
+# Prints the packages that $packages need: themselves, and of the rest only libraries, for their
+# programs run alone.
 closure()
 {
     # shellcheck disable=SC2086 # a list of words
     private_apt apt-get -s -t bookworm install --no-install-recommends $packages |
         sed -n 's/^Inst \([^ ]*\) .*/\1/p' |
-        grep -E "^lib|^zlib1g$|^(${packages// /|})$" | grep -vE '^lib(python|perl|pam|sqlite|semanage|.*-perl$)'
+        grep -E "^lib|^zlib1g$|^(${packages// /|})$" |
+        grep -vE '^lib(python|perl|pam|sqlite|semanage|.*-perl$)'
 }
 
 make_programs()
@@ -48,18 +53,19 @@ make_programs()
     rm -rf "$dir/deb" "$dir/all"
 }
 
-# Copies each of $programs from $1 to $2, under usr, and the libraries that its own loader finds for it.
+# Copies each of $programs from $1 to $2, under usr, and the libraries that its own loader finds
+# for it.
 copy_programs()
 {
-    local all=$1 root=$2 file lib dirs
+    local all=$1 root=$2 file lib dirs loader=lib64/ld-linux-x86-64.so.2
     dirs=$all/lib/x86_64-linux-gnu:$all/usr/lib/x86_64-linux-gnu:$all/usr/lib/x86_64-linux-gnu/ceph
     for file in $programs; do
         install -D -m 755 "$all/$file" "$root/usr/${file#usr/}"
-        "$all/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$dirs" --list "$all/$file"
+        "$all/lib/x86_64-linux-gnu/${loader##*/}" --library-path "$dirs" --list "$all/$file"
     done | sed -n "s|.* => $all/\([^ ]*\) .*|\1|p" | sort -u | while read -r lib; do
         install -D -m 755 "$all/$lib" "$root/usr/${lib#usr/}"
     done
-    install -D -m 755 "$all/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" "$root/usr/lib64/ld-linux-x86-64.so.2"
+    install -D -m 755 "$all/lib/x86_64-linux-gnu/${loader##*/}" "$root/usr/$loader"
     ln -s mke2fs "$root/usr/sbin/mkfs.ext4"
     ln -s e2fsck "$root/usr/sbin/fsck.ext4"
     install -D -m 644 "$all/etc/mke2fs.conf" "$root/etc/mke2fs.conf"
@@ -67,20 +73,22 @@ copy_programs()
 
 fill_modules()
 {
-    local kernel=$1 stage=$2 version
+    local kernel=$1 stage=$2 version to
     version=$(cat "$kernel/version")
+    to=$stage/usr/lib/modules/$version
     # shellcheck disable=SC2086 # a list of words
-    copy_modules "$kernel" "$stage/usr/lib/modules/$version" $modules
-    rm "$stage/usr/lib/modules/$version/order"
-    : >"$stage/usr/lib/modules/$version/modules.order"
-    cp "$kernel/modules/lib/modules/$version"/modules.{builtin,builtin.modinfo} "$stage/usr/lib/modules/$version/"
+    copy_modules "$kernel" "$to" $modules
+    rm "$to/order"
+    : >"$to/modules.order"
+    cp "$kernel/modules/lib/modules/$version"/modules.{builtin,builtin.modinfo} "$to/"
     depmod -b "$stage" "$version"
 }
 
 fill_root()
 {
     local kernel=$1 stage=$2 name programs_dir=$3
-    mkdir -p "$stage"/{boot,dev,proc,sys,run,tmp,root,mnt,etc,var,usr/bin,usr/sbin,usr/lib,usr/lib64,usr/lib/enlight}
+    mkdir -p "$stage"/{boot,dev,proc,sys,run,tmp,root,mnt,etc,var}
+    mkdir -p "$stage"/usr/{bin,sbin,lib,lib64,lib/enlight}
     for name in bin sbin lib lib64; do
         ln -s "usr/$name" "$stage/$name"
     done
@@ -88,7 +96,7 @@ fill_root()
     ln -s ../tmp "$stage/var/tmp"
     copy_busybox "$stage/usr/bin"
     # A real program takes the place of busybox's, wherever that was.
-    (cd "$programs_dir" && find usr/sbin usr/bin -mindepth 1 -printf '%f\n') | while read -r name; do
+    find "$programs_dir"/usr/{sbin,bin} -mindepth 1 -printf '%f\n' | while read -r name; do
         rm -f "$stage/usr/bin/$name"
     done
     # Scripts get dash: busybox's shell takes its own program of a name before the real one.
@@ -121,12 +129,20 @@ make_rootfs()
     say "making the root file system for $(cat "$kernel/version")"
     fill_root "$kernel" "$dir/stage" "$programs_dir"
     truncate -s "$size" "$dir/root.raw"
-    # Everything is written now, so that the guest's kernel has no inode tables to zero in the background.
-    as_owner mke2fs -q -F -t ext4 -L enlight -m 0 -E root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0 \
-        -J size=8 -d "$dir/stage" "$dir/root.raw"
+    # Everything is written now, so that the guest's kernel has no tables to zero meanwhile.
+    as_owner mke2fs -q -F -t ext4 -L enlight -m 0 -J size=8 \
+        -E root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0 -d "$dir/stage" "$dir/root.raw"
     fallocate -d "$dir/root.raw"
     chmod 444 "$dir/root.raw"
     rm -rf "$dir/stage"
+}
+
+# Prints a digest of the files of the tree that make the image.
+inputs()
+{
+    cd "$here"
+    find lib.sh initrd.sh initrd-init rootfs.sh rootfs -type f -print0 | sort -z |
+        xargs -0 sha256sum | sha256sum | cut -c1-12
 }
 
 main()
@@ -137,7 +153,7 @@ main()
     kernel=$("$here/kernel.sh" "$1")
     programs_key=programs/$(digest "$packages" "$programs")
     cached "$programs_key" make_programs
-    key=rootfs/$1-$(cd "$here" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
+    key=rootfs/$1-$(inputs)
     cached "$key" make_rootfs "$kernel" "$CACHE/$programs_key/root"
     expire rootfs
     if [ $# = 1 ]; then

@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# nested/deps.sh [build|run|check|bench]... - install the Debian packages that a task needs and this machine lacks.
+# nested/deps.sh [build|run|check|bench]... - install the Debian packages that a task lacks.
 #
-# Called by the Makefile before each verb, and by hand on a new machine. With everything installed it asks
-# dpkg once and changes nothing; otherwise it runs apt-get update and apt-get install, as root or with sudo.
-# Without a task it means build and run. Trusts the machine's own apt sources.
-# Exit status: 0 all there, 1 something could not be installed.
+# Called by the Makefile before each verb, and by hand on a new machine. With everything
+# installed it asks dpkg once and changes nothing; otherwise it runs apt-get update and apt-get
+# install, as root or with sudo. Without a task it means build and run. Trusts the machine's own
+# apt sources. Exit status: 0 all there, 1 something could not be installed.
 set -eu -o pipefail
 
-build='gcc libc6-dev make meson ninja-build pkg-config acpica-tools liburing-dev libcmocka-dev zlib1g-dev
-    liblzma-dev libzstd-dev liblz4-dev libjansson-dev'
+build='gcc libc6-dev make meson ninja-build pkg-config acpica-tools liburing-dev libcmocka-dev
+    zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libjansson-dev'
 run='qemu-system-x86 busybox-static cpio e2fsprogs zstd xz-utils lz4 kmod'
 # libclang-rt-14-dev is what holds libFuzzer and the sanitizers of Debian 12's clang.
 check='clang lld libclang-rt-14-dev spin valgrind gcovr shellcheck clang-format clang-tidy'
@@ -37,7 +37,8 @@ packages_of()
 missing()
 {
     local have
-    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p') || true
+    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p') || true
     printf '%s\n' "$@" | sort -u | grep -vxF -e "$have" || true
 }
 

@@ -1,18 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# nested/l1.sh - make the initramfs of L1, the nested machine's own Linux, and print the directory that holds it.
+# nested/l1.sh - make the initramfs of L1, the nested machine's own Linux, and print where it is.
 #
-# Called by run.sh; the result is cached under a key of this script, the init and the kernel. The directory
-# holds initramfs (a cpio archive, not compressed: unpacking costs more than reading) and kernel, a link to the kernel's cache
-# directory. The archive has busybox in /bb, Debian's modules for KVM on AMD, 9p and virtio in /modules, and
-# links that make the machine's /usr, which L1 mounts at the same place, its own. Trusts the cache.
+# Called by run.sh; the result is cached under a key of this script, the init and the kernel.
+# The directory holds initramfs (a cpio archive, not compressed: unpacking costs more than
+# reading) and kernel, a link to the kernel's cache directory. The archive has busybox in /bb,
+# Debian's modules for KVM on AMD, 9p and virtio in /modules, and links that make the machine's
+# /usr, which L1 mounts at the same place, its own. Trusts the cache.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/../image/lib.sh"
 
-modules='kvm_amd virtio_pci virtio_console 9pnet_virtio 9p virtio_blk loop ?crc32c_generic ?crc32c_intel ext4
-    overlay tun'
+modules='kvm_amd virtio_pci virtio_console 9pnet_virtio 9p virtio_blk loop ?crc32c_generic
+    ?crc32c_intel ext4 overlay tun'
 
 make_l1()
 {

@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# nested/qemu.sh - print the path of a newer qemu-system-x86_64, for run.sh --qemu: that of bookworm-backports.
+# nested/qemu.sh - print the path of bookworm-backports' qemu-system-x86_64, for run.sh --qemu.
 #
-# Run by hand, to tell a fault of Debian 12's emulator from one of ours, and by tests that want the newer one. The
-# packages are downloaded and unpacked into the cache with the libraries that they need, and not installed; the
-# path is a wrapper that starts the unpacked qemu with those libraries. Trusts the cache.
+# Run by hand, to tell a fault of Debian 12's emulator from one of ours, and by tests that want
+# the newer one. The packages are downloaded and unpacked into the cache with the libraries that
+# they need, and not installed; the path is a wrapper that starts the unpacked qemu with those
+# libraries. Trusts the cache.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/../image/lib.sh"
 
-# Prints the packages to unpack: qemu, its data and firmware, and every library but none of the rest.
+# Prints the packages to unpack: qemu, its data and firmware, and every library but none of the
+# rest.
 closure()
 {
     private_apt apt-get -s -t bookworm-backports install --no-install-recommends qemu-system-x86 |
@@ -43,8 +45,8 @@ write_wrapper()
 dir=$(dirname "$(readlink -f "$0")")
 lib=lib/x86_64-linux-gnu
 export QEMU_MODULE_DIR="$dir/usr/$lib/qemu"
-exec "$dir/$lib/ld-linux-x86-64.so.2" --library-path "$dir/$lib:$dir/usr/$lib" "$dir/usr/bin/qemu-system-x86_64" \
-    -L "$dir/usr/share/qemu" -L "$dir/usr/share/seabios" "$@"
+exec "$dir/$lib/ld-linux-x86-64.so.2" --library-path "$dir/$lib:$dir/usr/$lib" \
+    "$dir/usr/bin/qemu-system-x86_64" -L "$dir/usr/share/qemu" -L "$dir/usr/share/seabios" "$@"
 END
 }
 

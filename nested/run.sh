@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# nested/run.sh [OPTIONS] -- COMMAND [ARGS...] - run a command where /dev/kvm is a real KVM, by emulation.
+# nested/run.sh [OPTIONS] -- COMMAND [ARGS...] - run a command beside a real KVM, by emulation.
 #
-# Used by "enlight run --accel nested", "make run" and the tests on a machine without hardware virtualization.
-# Boots L1, a Debian kernel in a machine that qemu emulates with AMD's SVM, runs COMMAND there as root and
-# exits with its status. L1 sees this machine's /usr and each --share read-only at their own paths. Details,
-# options and figures: doc/nested.md. Trusts the command: it runs as the user who runs this script would
-# let qemu read files, and can write nothing here but the --disk images.
-# Exit status: COMMAND's; 124 the time-out ended L1; 125 L1 gave no status, or could not be started.
+# Used by "enlight run --accel nested", "make run" and the tests on a machine without hardware
+# virtualization. Boots L1, a Debian kernel in a machine that qemu emulates with AMD's SVM, runs
+# COMMAND there as root and exits with its status. L1 sees this machine's /usr and each --share
+# read-only at their own paths. Details, options and figures: doc/nested.md. Trusts the command:
+# it runs as the user who runs this script would let qemu read files, and can write nothing here
+# but the --disk images. Exit status: COMMAND's; 124 the time-out ended L1; 125 L1 gave no
+# status, or could not be started.
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/../image/lib.sh"
@@ -68,8 +69,11 @@ parse()
 check()
 {
     local path
-    case $cpus$memory$timeout in *[!0-9]*) refuse "--cpus, --memory and --timeout take whole numbers" ;; esac
-    command -v "$qemu" >/dev/null || refuse "there is no $qemu: run nested/deps.sh run, or give --qemu PATH"
+    case $cpus$memory$timeout in
+    *[!0-9]*) refuse "--cpus, --memory and --timeout take whole numbers" ;;
+    esac
+    command -v "$qemu" >/dev/null ||
+        refuse "there is no $qemu: run nested/deps.sh run, or give --qemu PATH"
     for path in ${files[@]+"${files[@]}"}; do
         [ -r "${path%%:*}" ] || refuse "cannot read the file ${path%%:*}"
     done
@@ -90,7 +94,7 @@ check_room()
         total=$((total + $(stat -L -c %s "${path%%:*}") / 1048576))
     done
     [ $((total * 2 + 128)) -le "$memory" ] ||
-        refuse "$total MiB of --file do not fit: give --memory $((total * 2 + 1024)) or more, or --disk instead"
+        refuse "$total MiB of --file do not fit: give --memory $((total * 2 + 1024)) or take --disk"
 }
 
 # Prints the arguments as words that any shell reads back.
@@ -166,7 +170,7 @@ write_initramfs()
     mkdir "$stage"
     write_job "$stage"
     copy_etc "$stage"
-    # -L for the files; the links of /etc point to what is not here and stay links in an archive of their own.
+    # -L for the files; the links of /etc stay links, in an archive of their own.
     (cd "$stage" && find job | cpio -o -L -H newc -R 0:0 --quiet) >"$work/job.cpio"
     (cd "$stage" && find etc | cpio -o -H newc -R 0:0 --quiet) >"$work/etc.cpio"
     cat "$l1/initramfs" "$work/job.cpio" "$work/etc.cpio" >"$work/initramfs"
@@ -176,28 +180,33 @@ write_initramfs()
 # Fills the array "machine" with qemu's arguments.
 describe_machine()
 {
-    local l1=$1 n=0 entry
+    local l1=$1 n=0 entry share=security_model=none,readonly=on,multidevs=remap options
     machine=(-nodefaults -no-user-config -display none -no-reboot
-        -machine "q35,hpet=off,smbus=off,sata=off,usb=off" -accel "tcg,thread=multi" -cpu max -smp "$cpus" -m "$memory"
+        -machine "q35,hpet=off,smbus=off,sata=off,usb=off" -accel "tcg,thread=multi" -cpu max
+        -smp "$cpus" -m "$memory"
         -kernel "$l1/kernel/vmlinux" -initrd "$work/initramfs"
         -append "console=ttyS0 quiet mitigations=off tsc=reliable panic=-1 ${ENLIGHT_L1_CMDLINE-}"
         -serial "file:$work/log"
         -device "virtio-serial-pci,ioeventfd=off"
-        -chardev "file,id=status,path=$work/status" -device "virtserialport,chardev=status,name=status")
+        -chardev "file,id=status,path=$work/status"
+        -device "virtserialport,chardev=status,name=status")
     if [ -n "$interactive" ]; then
         machine+=(-chardev "stdio,id=term,signal=off,mux=off" -device "virtconsole,chardev=term")
     else
-        machine+=(-chardev "file,id=out,path=$work/out" -device "virtserialport,chardev=out,name=out")
+        machine+=(-chardev "file,id=out,path=$work/out"
+            -device "virtserialport,chardev=out,name=out")
     fi
-    machine+=(-virtfs "local,path=/usr,mount_tag=usr,security_model=none,readonly=on,multidevs=remap")
+    machine+=(-virtfs "local,path=/usr,mount_tag=usr,$share")
     for entry in "${shares[@]}"; do
-        machine+=(-virtfs "local,path=${entry%%:*},mount_tag=share$n,security_model=none,readonly=on,multidevs=remap")
+        machine+=(-virtfs "local,path=${entry%%:*},mount_tag=share$n,$share")
         n=$((n + 1))
     done
     # cache=unsafe: an image is lost only if this machine crashes, not if L1 or qemu does.
     for entry in ${disks[@]+"${disks[@]}"}; do
-        machine+=(-drive "if=none,id=disk$n,file=${entry%,ro},format=raw,cache=unsafe,discard=unmap$(
-            [ "$entry" = "${entry%,ro}" ] || echo ,readonly=on)" -device "virtio-blk-pci,drive=disk$n")
+        options=if=none,format=raw,cache=unsafe,discard=unmap
+        [ "$entry" = "${entry%,ro}" ] || options=$options,readonly=on
+        machine+=(-drive "$options,id=disk$n,file=${entry%,ro}"
+            -device "virtio-blk-pci,drive=disk$n")
         n=$((n + 1))
     done
 }
