@@ -28,8 +28,8 @@ struct enlh_span {
 };
 
 /*
- * Add RAM at gpa. gpa and len are multiples of 4096; host is where the embedder mapped
- * it, borrowed for the life of the partition.
+ * Add RAM at gpa. gpa, len and host are multiples of 4096; host is where the embedder
+ * mapped it, borrowed for the life of the partition.
  * Returns the region's number, or
  *   -ENL_E_INVAL  unaligned, empty or beyond the address space;
  *   -ENL_E_EXIST  overlaps a region;

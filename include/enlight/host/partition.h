@@ -109,8 +109,11 @@ struct enlh_ops {
      */
     void (*raise_sint)(void *ctx, uint32_t vp, uint32_t sint);
     /*
-     * (optional) That hypervisor shall hear of a register write, which the core has
-     * already applied to the overlay pages. Thread: vp.
+     * (optional) That hypervisor shall hear of a write to GUEST_OS_ID, HYPERCALL,
+     * REFERENCE_TSC, VP_ASSIST_PAGE or TSC_INVARIANT_CONTROL. A new overlay page is laid
+     * (zeros) before the call, so that it may fill the page, and an old one is lifted
+     * after it. Not 0: it refuses, and so does the core. Thread: vp, or the caller of
+     * enlh_partition_reset().
      */
     int (*forward_reg)(void *ctx, uint32_t vp, uint32_t reg, uint64_t value);
 
@@ -127,6 +130,12 @@ struct enlh_ops {
     void (*log)(void *ctx, enum enlh_log_level level, const char *text);
     /* A bug in this library. (optional: the default traps) Does not return. Thread: any. */
     void (*bug)(void *ctx, const char *file, int line, const char *what);
+
+    /*
+     * (optional) The guest reads or writes its local APIC by ENL_REG_EOI, ENL_REG_ICR or
+     * ENL_REG_TPR. Returns 0, or an error: #GP. Thread: vp.
+     */
+    int (*apic_reg)(void *ctx, uint32_t vp, uint32_t reg, bool write, uint64_t *value);
 };
 
 /* What the partition is like. Start from enlh_config_defaults(), then change it. */
@@ -146,9 +155,13 @@ struct enlh_config {
 void enlh_config_defaults(struct enlh_config *config);
 
 /*
- * Create a partition. Borrows ops and ctx until enlh_partition_destroy(); copies config.
+ * Create a partition. Copies config and ops; borrows ctx until enlh_partition_destroy().
+ * Features that these ops cannot serve are taken out (enlh_partition_config() has the
+ * rest): runtime without vp_runtime_100ns, tlbflush without flush_tlb, vapic without
+ * apic_reg and forward_reg.
  * Returns 0 and an owned partition in *out, or
- *   -ENL_E_INVAL  a count or a feature that does not exist, or a need that is not met;
+ *   -ENL_E_INVAL  a count or a feature that does not exist, a need that is not met, or
+ *                 a callback that is missing;
  *   -ENL_E_NOMEM  no memory.
  * Thread: any. Allocates.
  */

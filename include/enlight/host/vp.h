@@ -24,8 +24,10 @@ struct enlh_vp *enlh_partition_vp(struct enlh_partition *partition, uint32_t ind
  * turns into its fault (#GP on x86):
  *   -ENL_E_NOENT   no such register;
  *   -ENL_E_ACCESS  not announced to this guest;
- *   -ENL_E_INVAL   a value that the register cannot have;
- *   -ENL_E_FAULT   an overlay page outside RAM, or on another overlay page.
+ *   -ENL_E_INVAL   a value that the register cannot have, or no such access to it;
+ *   -ENL_E_FAULT   an overlay page outside RAM, or on another overlay page;
+ *   -ENL_E_BUSY    another VP is changing this page register;
+ *   -ENL_E_NOMEM   no memory to keep what is under an overlay page.
  * Thread: vp. May call any callback.
  */
 ENL_MUST_CHECK int enlh_vp_get_reg(struct enlh_vp *vp, uint32_t reg, uint64_t *value);
@@ -73,7 +75,11 @@ void enlh_vp_reset(struct enlh_vp *vp);
 /*
  * Queue a message for a SINT of the VP: type (bit 31 clear), payload (0 to 240 bytes,
  * copied), the port it comes from. It arrives in order behind the messages queued before.
- * Returns 0, or -ENL_E_AGAIN when the VP's queue is full (16 a SINT). Thread: any.
+ * Returns 0, or
+ *   -ENL_E_AGAIN  the queue is full (16 a SINT), or the SynIC or its message page is off;
+ *   -ENL_E_RANGE  sint is above 15;
+ *   -ENL_E_INVAL  type is 0 or has bit 31, or len is above 240.
+ * What waits when the guest switches the SynIC or the page off is dropped. Thread: any.
  */
 ENL_MUST_CHECK int enlh_vp_post_message(struct enlh_vp *vp, uint32_t sint, uint32_t type,
                                         uint64_t port, const void *payload, uint32_t len);
@@ -92,7 +98,8 @@ void enlh_vp_on_drained(struct enlh_vp *vp, enlh_vp_drained_fn fn, void *ctx);
 /*
  * Set event flag (0 to 2047) of a SINT and interrupt the VP if it was clear.
  * Returns 1 when the flag was clear, 0 when it was set already, or -ENL_E_AGAIN when the
- * SynIC, the event page or the SINT is off. Thread: any.
+ * SynIC, the event page or the SINT is off, -ENL_E_RANGE when sint or flag is beyond its
+ * bound. Thread: any.
  */
 int enlh_vp_signal_event(struct enlh_vp *vp, uint32_t sint, uint32_t flag);
 
@@ -109,8 +116,13 @@ typedef uint16_t (*enlh_port_event_fn)(void *ctx, uint32_t connection_id, uint16
 
 /*
  * Let a connection id (24 bits) reach a port; connect with fn NULL takes it away. On
- * return of a disconnect no call is inside fn any more.
- * Returns 0, -ENL_E_EXIST, -ENL_E_NOSPC, -ENL_E_INVAL. Thread: loop.
+ * return of a disconnect no call is inside fn any more: it waits for them, so fn must not
+ * wait for the loop. A range goes as it came: by its first id and count.
+ * Returns 0, or
+ *   -ENL_E_EXIST  an id of the range is connected already;
+ *   -ENL_E_NOSPC  too many ranges, or no memory;
+ *   -ENL_E_INVAL  an id beyond 24 bits, or a disconnect of another range than was connected.
+ * Thread: loop.
  */
 ENL_MUST_CHECK int enlh_port_message(struct enlh_partition *partition, uint32_t connection_id,
                                      enlh_port_message_fn fn, void *ctx);

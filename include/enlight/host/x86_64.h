@@ -39,7 +39,12 @@ uint32_t enlh_x64_msr_of(uint32_t reg);
  * registers (control word 0x1005d) goes as a dword write to signal_port and returns 0;
  * every other call is a write of AL to trap_port, after which the embedder has put the
  * result into RAX (EDX:EAX in 32-bit mode). Set it before the first VP runs; without it
- * the hypervisor below fills the page. signal_port 0: no short cut.
+ * the hypervisor below fills the page. trap_port is below 0x100: RDX is the guest's.
+ * signal_port 0: no short cut.
+ *
+ * An embedder that answers a write to signal_port itself (nothing matched its id, which
+ * is in EAX) adds the status of the call to RDX, and changes no other register: after the
+ * OUT the page computes the result from what RDX has become.
  * Thread: one, before the first VP runs.
  */
 struct enlh_x64_trap {
