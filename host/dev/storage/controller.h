@@ -57,7 +57,8 @@ struct enlh_storage_port {
     uint16_t index;               /* 0: the primary channel */
     bool rescinded;
     bool announced;             /* primary: people were told that a driver is there */
-} __attribute__((aligned(64))); /* two channels never count in one cache line */
+    uint8_t apart[64]; /* the counts of two channels share no cache line */
+};
 
 struct enlh_storage {
     struct enlh_vmbus *bus;
