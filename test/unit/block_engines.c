@@ -5,10 +5,13 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -238,30 +241,65 @@ depth_is_the_bound(void **state)
     assert_int_equal(ios[DEPTH].result, 0);
 }
 
-static void
-flush_completes(void **state)
+/*
+ * Whether the first bytes have a place on the disk: a file system that allocates late has
+ * none for them until they are synced. Returns -1 when it does not tell.
+ */
+static int
+placed(const struct fixture *f)
 {
-    struct fixture *f = fixture(state);
+    struct {
+        struct fiemap map;
+        struct fiemap_extent extent;
+    } ask;
 
+    memset(&ask, 0, sizeof(ask));
+    ask.map.fm_length = 4096;
+    ask.map.fm_extent_count = 1;
+    if (ioctl(f->fd, FS_IOC_FIEMAP, &ask.map) != 0 || ask.map.fm_mapped_extents != 1)
+        return -1;
+    return !(ask.extent.fe_flags & FIEMAP_EXTENT_DELALLOC);
+}
+
+/* Write, in a way that does not reach the disk by itself. */
+static void
+write_late(struct fixture *f)
+{
+    rig_fill(f->rig.ram, 4096, 9);
     assert_int_equal(rig_do(&f->rig, ENLH_BLOCK_WRITE, 0, 4096, 0), 0);
-    assert_int_equal(rig_do(&f->rig, ENLH_BLOCK_FLUSH, 0, 0, 0), 0);
+    if (placed(f) != 0) {
+        print_message("# SKIP this file system does not tell what is synced\n");
+        skip();
+    }
 }
 
 static void
-forced_write_completes(void **state)
+flush_puts_what_was_written_on_the_disk(void **state)
+{
+    struct fixture *f = fixture(state);
+
+    write_late(f);
+    assert_int_equal(rig_do(&f->rig, ENLH_BLOCK_FLUSH, 0, 0, 0), 0);
+    assert_int_equal(placed(f), 1);
+}
+
+static void
+forced_write_is_on_the_disk(void **state)
 {
     struct fixture *f = fixture(state);
     struct rig_io io;
-    uint8_t bytes[512];
+    uint8_t bytes[4096];
 
-    rig_fill(f->rig.ram, 512, 9);
-    rig_io_init(&io, &f->rig, ENLH_BLOCK_WRITE, 1024, 512, 0);
+    write_late(f);
+    rig_fill(f->rig.ram, 4096, 10);
+    rig_io_init(&io, &f->rig, ENLH_BLOCK_WRITE, 0, 4096, 0);
     io.request.fua = true;
     rig_submit(&io);
-    rig_wait(&f->rig, 1);
+    rig_wait(&f->rig, f->rig.finished + 1);
     assert_int_equal(io.result, 0);
-    file_bytes(f, 1024, bytes, 512);
-    assert_memory_equal(bytes, f->rig.ram, 512);
+    assert_int_equal(placed(f), 1);
+    file_bytes(f, 0, bytes, 4096);
+    assert_memory_equal(bytes, f->rig.ram, 4096);
 }
 
 static blkcnt_t
@@ -442,8 +480,8 @@ main(void)
         CASE(spans_are_filled_in_their_order),
         CASE(long_span_list_is_resumed),
         CASE(depth_is_the_bound),
-        CASE(flush_completes),
-        CASE(forced_write_completes),
+        CASE(flush_puts_what_was_written_on_the_disk),
+        CASE(forced_write_is_on_the_disk),
         CASE(discard_frees_space_and_keeps_the_size),
         CASE(zero_reads_as_zeros_and_spares_its_neighbours),
         CASE(what_is_not_on_the_disk_is_refused),
