@@ -40,6 +40,7 @@ inject_ud(struct enlk_vcpu *vcpu)
 
     __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
     ioctl(vcpu->fd, KVM_RUN, 0);
+    vcpu->unfinished = false;
     memset(&ev, 0, sizeof(ev));
     if (ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &ev) < 0)
         return;

@@ -36,6 +36,7 @@ struct enlk_vcpu {
     struct enlk_engine *engine;
     struct enlh_vp *vp;
     uint32_t apic_id;
+    bool unfinished; /* user space has answered an access; the next KVM_RUN finishes it */
 
     /* timer: the descriptor, and the deadline that it is armed for */
     int timer_fd;

@@ -81,22 +81,6 @@ highest(struct enlk_vcpu *vcpu)
     return -1;
 }
 
-/* An access that user space has answered is finished only by the next KVM_RUN. */
-static bool
-exit_is_unfinished(const struct kvm_run *run)
-{
-    switch (run->exit_reason) {
-    case KVM_EXIT_IO:
-    case KVM_EXIT_MMIO:
-    case KVM_EXIT_X86_RDMSR:
-    case KVM_EXIT_X86_WRMSR:
-    case KVM_EXIT_HYPERV:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool
 can_take(const struct kvm_vcpu_events *ev, const struct kvm_regs *regs)
 {
@@ -151,7 +135,7 @@ enlk_interrupt_enter(struct enlk_vcpu *vcpu)
 
     if (vector < 0)
         return;
-    if (exit_is_unfinished(vcpu->run)) {
+    if (vcpu->unfinished) {
         __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
         return;
     }

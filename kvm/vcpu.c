@@ -202,6 +202,7 @@ void
 enlk_vcpu_leave(struct enlk_engine *engine, uint32_t vp)
 {
     atomic_store(&engine->vcpus[vp].running, false);
+    engine->vcpus[vp].unfinished = false;
 }
 
 static enum enlk_exit
@@ -236,11 +237,20 @@ system_event(struct enlk_vcpu *vcpu)
     return ENLK_EXIT_HANDLED;
 }
 
+static bool
+is_access(uint32_t exit_reason)
+{
+    return exit_reason == KVM_EXIT_IO || exit_reason == KVM_EXIT_MMIO ||
+           exit_reason == KVM_EXIT_X86_RDMSR || exit_reason == KVM_EXIT_X86_WRMSR ||
+           exit_reason == KVM_EXIT_HYPERV;
+}
+
 enum enlk_exit
 enlk_vcpu_exit(struct enlk_engine *engine, uint32_t vp)
 {
     struct enlk_vcpu *vcpu = &engine->vcpus[vp];
 
+    vcpu->unfinished = is_access(vcpu->run->exit_reason);
     switch (vcpu->run->exit_reason) {
     case KVM_EXIT_IO:
         return enlk_hypercall_port(vcpu);

@@ -17,10 +17,10 @@
 #include "cpus.h"
 #include "dsdt.h"
 
-#define OEM_ID        "ENLGHT"
-#define OEM_TABLE     "ENLIGHT "
-#define CREATOR       "ENL "
-#define ALIGN         16u
+#define OEM_ID    "ENLGHT"
+#define OEM_TABLE "ENLIGHT "
+#define CREATOR   "ENL "
+#define ALIGN     16u
 
 struct rsdp {
     char signature[8];
@@ -56,7 +56,7 @@ struct fadt {
     struct header header;
     uint32_t facs, dsdt;
     uint8_t reserved, profile;
-    uint8_t fixed1[61];     /* the fixed hardware that there is not */
+    uint8_t fixed1[62]; /* the fixed hardware that there is not */
     uint8_t century;
     uint16_t boot_arch;
     uint8_t reserved2;
@@ -78,13 +78,13 @@ ENL_ABI_AT(struct fadt, x_dsdt, 140);
 ENL_ABI_AT(struct fadt, sleep_control, 244);
 ENL_ABI_AT(struct fadt, hypervisor, 268);
 
-#define FADT_WBINVD         (1u << 0)
-#define FADT_POWER_BUTTON   (1u << 4) /* a control method device, if any */
-#define FADT_SLEEP_BUTTON   (1u << 5)
-#define FADT_RESET          (1u << 10)
-#define FADT_HW_REDUCED     (1u << 20)
-#define BOOT_ARCH_NO_VGA    (1u << 2)
-#define RTC_CENTURY         0x32u
+#define FADT_WBINVD       (1u << 0)
+#define FADT_POWER_BUTTON (1u << 4) /* a control method device, if any */
+#define FADT_SLEEP_BUTTON (1u << 5)
+#define FADT_RESET        (1u << 10)
+#define FADT_HW_REDUCED   (1u << 20)
+#define BOOT_ARCH_NO_VGA  (1u << 2)
+#define RTC_CENTURY       0x32u
 
 struct madt {
     struct header header;
@@ -216,8 +216,9 @@ static bool
 build_ssdt(struct area *area, const struct enlm_acpi_config *config, uint64_t *gpa)
 {
     const uint8_t *aml = cpus_aml_code + sizeof(struct header);
-    size_t len = sizeof(struct header) +
-                 devices_len(aml, sizeof(cpus_aml_code) - sizeof(struct header), config->cpus);
+    size_t len =
+        sizeof(struct header) +
+        devices_len(aml, sizeof(cpus_aml_code) - sizeof(struct header), config->cpus);
     struct header *header = take(area, len, gpa);
 
     if (!header)
@@ -320,7 +321,8 @@ enlm_acpi_build(const struct enlm_acpi_config *config, uint64_t gpa, void *to, s
     uint64_t rsdp_gpa, dsdt, xsdt, tables[3];
     struct rsdp *rsdp = take(&area, sizeof(*rsdp), &rsdp_gpa);
 
-    if (!rsdp || !build_dsdt(&area, config, &dsdt) || !build_fadt(&area, dsdt, &tables[0]) ||
+    if (!rsdp || !build_dsdt(&area, config, &dsdt) ||
+        !build_fadt(&area, dsdt, &tables[0]) ||
         !build_madt(&area, config->cpus, &tables[1]) ||
         !build_ssdt(&area, config, &tables[2]) ||
         !build_xsdt(&area, tables, sizeof(tables) / sizeof(tables[0]), &xsdt))

@@ -21,12 +21,12 @@
 
 #include "common/checked.h"
 
-#define MIB              (UINT64_C(1) << 20)
-#define GIB              (UINT64_C(1) << 30)
-#define LOW_WINDOW       UINT64_C(0xF8000000) /* where a generation 2 machine has it */
-#define LOW_WINDOW_MIN   GIB                  /* it never starts below: RAM goes there */
-#define HIGH_WINDOW_LEN  (4 * GIB)
-#define WINDOW_ALIGN     (2 * MIB)
+#define MIB             (UINT64_C(1) << 20)
+#define GIB             (UINT64_C(1) << 30)
+#define LOW_WINDOW      UINT64_C(0xF8000000) /* where a generation 2 machine has it */
+#define LOW_WINDOW_MIN  GIB                  /* it never starts below: RAM goes there */
+#define HIGH_WINDOW_LEN (4 * GIB)
+#define WINDOW_ALIGN    (2 * MIB)
 
 static uint64_t
 round_up(uint64_t value, uint64_t unit)
@@ -41,7 +41,8 @@ plan_low(uint64_t wish, struct enlm_layout *out, char why[ENLM_WHY])
         wish = ENLM_IOAPIC_GPA - LOW_WINDOW;
     if (wish % WINDOW_ALIGN || wish > ENLM_IOAPIC_GPA - LOW_WINDOW_MIN) {
         snprintf(why, ENLM_WHY,
-                 "an MMIO window of %" PRIu64 " bytes below 4 GiB would overlap guest memory: "
+                 "an MMIO window of %" PRIu64
+                 " bytes below 4 GiB would overlap guest memory: "
                  "take a multiple of 2 MiB up to %" PRIu64 " MiB",
                  wish, (ENLM_IOAPIC_GPA - LOW_WINDOW_MIN) / MIB);
         return -ENL_E_INVAL;
@@ -52,7 +53,8 @@ plan_low(uint64_t wish, struct enlm_layout *out, char why[ENLM_WHY])
 }
 
 static int
-plan_high(uint64_t wish, uint32_t address_bits, struct enlm_layout *out, char why[ENLM_WHY])
+plan_high(uint64_t wish, uint32_t address_bits, struct enlm_layout *out,
+          char why[ENLM_WHY])
 {
     uint64_t limit = UINT64_C(1) << address_bits;
 
@@ -61,10 +63,11 @@ plan_high(uint64_t wish, uint32_t address_bits, struct enlm_layout *out, char wh
     if (out->high_window_len % WINDOW_ALIGN == 0 &&
         enl_within(out->high_window, out->high_window_len, limit))
         return 0;
-    snprintf(why, ENLM_WHY,
-             "guest memory would overlap the MMIO window above it: this CPU has %u address "
-             "bits, and the window of %" PRIu64 " MiB must end below them",
-             address_bits, out->high_window_len / MIB);
+    snprintf(
+        why, ENLM_WHY,
+        "guest memory would overlap the MMIO window above it: this CPU has %u address "
+        "bits, and the window of %" PRIu64 " MiB must end below them",
+        address_bits, out->high_window_len / MIB);
     return -ENL_E_INVAL;
 }
 
@@ -81,12 +84,14 @@ enlm_layout_plan(const struct enlm_machine_config *config, uint32_t address_bits
     limit = UINT64_C(1) << address_bits;
     if (config->memory < ENLM_MEMORY_MIN || config->memory % (2 * MIB)) {
         snprintf(why, ENLM_WHY,
-                 "%" PRIu64 " bytes of memory: take a multiple of 2 MiB, at least %" PRIu64 " MiB",
+                 "%" PRIu64
+                 " bytes of memory: take a multiple of 2 MiB, at least %" PRIu64 " MiB",
                  config->memory, ENLM_MEMORY_MIN / MIB);
         return -ENL_E_INVAL;
     }
     if (config->memory >= limit) {
-        snprintf(why, ENLM_WHY, "%" PRIu64 " MiB of memory are more than %u address bits reach",
+        snprintf(why, ENLM_WHY,
+                 "%" PRIu64 " MiB of memory are more than %u address bits reach",
                  config->memory / MIB, address_bits);
         return -ENL_E_INVAL;
     }

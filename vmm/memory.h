@@ -21,8 +21,8 @@
 #define ENLM_LAPIC_GPA  UINT64_C(0xFEE00000)
 
 struct enlm_layout {
-    uint64_t low_len;   /* RAM from 0 */
-    uint64_t high_len;  /* RAM from 4 GiB */
+    uint64_t low_len;  /* RAM from 0 */
+    uint64_t high_len; /* RAM from 4 GiB */
     uint64_t low_window, low_window_len;
     uint64_t high_window, high_window_len;
 };

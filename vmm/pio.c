@@ -48,7 +48,8 @@ enlm_pio_read(const struct enlm_pio *pio, uint16_t port, uint8_t *data, uint32_t
 }
 
 void
-enlm_pio_write(const struct enlm_pio *pio, uint16_t port, const uint8_t *data, uint32_t len)
+enlm_pio_write(const struct enlm_pio *pio, uint16_t port, const uint8_t *data,
+               uint32_t len)
 {
     for (uint32_t i = 0; i < len; i++) {
         const struct enlm_pio_range *r = find(pio, (uint32_t)port + i);

@@ -34,7 +34,8 @@ struct enlm_pio {
 ENL_MUST_CHECK int enlm_pio_add(struct enlm_pio *pio, const struct enlm_pio_range *range);
 
 /* An access of len bytes (1, 2 or 4). Thread: any vCPU. */
-void enlm_pio_read(const struct enlm_pio *pio, uint16_t port, uint8_t *data, uint32_t len);
+void enlm_pio_read(const struct enlm_pio *pio, uint16_t port, uint8_t *data,
+                   uint32_t len);
 void enlm_pio_write(const struct enlm_pio *pio, uint16_t port, const uint8_t *data,
                     uint32_t len);
 

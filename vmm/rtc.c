@@ -138,6 +138,7 @@ enlm_rtc_write(void *ctx, uint16_t offset, uint8_t value)
         rtc->control = value & B_FORMAT;
     else if (index > REG_D && index != REG_CENTURY)
         rtc->ram[index] = value;
-    else if (index == REG_SECONDS + 1 || index == REG_MINUTES + 1 || index == REG_HOURS + 1)
+    else if (index == REG_SECONDS + 1 || index == REG_MINUTES + 1 ||
+             index == REG_HOURS + 1)
         rtc->ram[index] = value; /* the alarm, which never rings */
 }

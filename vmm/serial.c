@@ -12,16 +12,7 @@
 
 #include <string.h>
 
-enum {
-    REG_DATA,
-    REG_IER,
-    REG_IIR_FCR,
-    REG_LCR,
-    REG_MCR,
-    REG_LSR,
-    REG_MSR,
-    REG_SCR
-};
+enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
 
 #define IER_RECEIVED 0x01u
 #define IER_SENT     0x02u

@@ -34,8 +34,8 @@ struct enlm_serial {
     void *ctx;
     uint8_t ier, lcr, mcr, scr, dll, dlm;
     bool fifo, line, sent_pending, full;
-    uint32_t trigger;          /* bytes that raise the interrupt, 1 without a FIFO */
-    bool held;                 /* a byte that the sink had no room for */
+    uint32_t trigger; /* bytes that raise the interrupt, 1 without a FIFO */
+    bool held;        /* a byte that the sink had no room for */
     uint8_t held_byte;
     uint8_t queue[ENLM_SERIAL_QUEUE];
     uint32_t first, count;

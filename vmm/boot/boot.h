@@ -44,8 +44,8 @@ struct enlm_boot_config {
 struct enlm_entry {
     bool long_mode; /* else 32-bit protected mode without paging */
     uint64_t rip;
-    uint64_t rsi;   /* 64-bit: the boot parameters */
-    uint64_t rbx;   /* PVH: the start info */
+    uint64_t rsi; /* 64-bit: the boot parameters */
+    uint64_t rbx; /* PVH: the start info */
 };
 
 /*
@@ -54,8 +54,8 @@ struct enlm_entry {
  * -ENL_E_INVAL: does not fit the memory; -ENL_E_IO; -ENL_E_NOMEM. Thread: one, no VP runs.
  */
 ENL_MUST_CHECK int enlm_boot_load(const struct enlm_boot_config *config,
-                                  const struct enlm_memory *memory, struct enlm_entry *entry,
-                                  char why[ENLM_WHY]);
+                                  const struct enlm_memory *memory,
+                                  struct enlm_entry *entry, char why[ENLM_WHY]);
 
 /* ---- the rooms of this folder ---- */
 
@@ -71,16 +71,17 @@ void enlm_blob_free(struct enlm_blob *blob);
 
 /* bzimage.c: what the setup header says, all of it checked against the file's length. */
 struct enlm_bzimage {
-    const uint8_t *header;  /* at 0x1F1 of the file */
+    const uint8_t *header; /* at 0x1F1 of the file */
     size_t header_len;
-    size_t code, code_len;  /* the protected-mode part */
+    size_t code, code_len;       /* the protected-mode part */
     size_t payload, payload_len; /* 0 when the header names none */
     uint64_t load, init_size;
     uint64_t initrd_max;
     uint32_t cmdline_max;
 };
 bool enlm_bzimage_is(const struct enlm_blob *file);
-ENL_MUST_CHECK int enlm_bzimage_parse(const struct enlm_blob *file, struct enlm_bzimage *out);
+ENL_MUST_CHECK int enlm_bzimage_parse(const struct enlm_blob *file,
+                                      struct enlm_bzimage *out);
 
 /* unpack.c. Returns 0 and an owned blob, -ENL_E_NOTSUP: a format without a decoder,
  * -ENL_E_PROTO: damaged, -ENL_E_NOMEM. */
@@ -93,10 +94,10 @@ struct enlm_elf {
         uint64_t offset, file_len, gpa, mem_len;
     } segment[ENLM_ELF_SEGMENTS];
     uint32_t count;
-    uint64_t entry;         /* a guest physical address within a segment */
+    uint64_t entry; /* a guest physical address within a segment */
     bool has_pvh;
     uint64_t pvh_entry;
-    uint64_t end;           /* behind the last segment */
+    uint64_t end; /* behind the last segment */
 };
 bool enlm_elf_is(const struct enlm_blob *file);
 ENL_MUST_CHECK int enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out);
@@ -109,7 +110,8 @@ struct enlm_e820 {
 #define ENLM_E820_RAM      1u
 #define ENLM_E820_RESERVED 2u
 #define ENLM_E820_MAX      8u
-uint32_t enlm_e820_build(const struct enlm_layout *layout, struct enlm_e820 out[ENLM_E820_MAX]);
+uint32_t enlm_e820_build(const struct enlm_layout *layout,
+                         struct enlm_e820 out[ENLM_E820_MAX]);
 
 /* linux.c, pvh.c: the two ways of telling a kernel what it has. */
 struct enlm_handover {
@@ -118,7 +120,9 @@ struct enlm_handover {
     uint64_t initrd, initrd_len;        /* 0: none */
     uint64_t rsdp;
 };
-void enlm_linux_handover(const struct enlm_memory *memory, const struct enlm_handover *what);
-void enlm_pvh_handover(const struct enlm_memory *memory, const struct enlm_handover *what);
+void enlm_linux_handover(const struct enlm_memory *memory,
+                         const struct enlm_handover *what);
+void enlm_pvh_handover(const struct enlm_memory *memory,
+                       const struct enlm_handover *what);
 
 #endif

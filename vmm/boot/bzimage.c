@@ -14,15 +14,15 @@
 #include "common/checked.h"
 #include "vmm/boot/boot.h"
 
-#define HEADER_AT      0x1F1u
-#define JUMP_LEN_AT    0x201u  /* the header ends this many bytes behind 0x202 */
-#define JUMP_FROM      0x202u
-#define BOOT_FLAG      0xAA55u
-#define MAGIC          0x53726448u /* "HdrS" */
-#define VERSION_2_12   0x020Cu
-#define SECTOR         512u
-#define SECTORS_IF_0   4u
-#define CMDLINE_IF_0   255u
+#define HEADER_AT    0x1F1u
+#define JUMP_LEN_AT  0x201u /* the header ends this many bytes behind 0x202 */
+#define JUMP_FROM    0x202u
+#define BOOT_FLAG    0xAA55u
+#define MAGIC        0x53726448u /* "HdrS" */
+#define VERSION_2_12 0x020Cu
+#define SECTOR       512u
+#define SECTORS_IF_0 4u
+#define CMDLINE_IF_0 255u
 
 static void
 copy_header(const struct enlm_blob *file, struct setup_header *header)
@@ -66,7 +66,8 @@ place_target(const struct setup_header *header, struct enlm_bzimage *out)
 {
     bool relocatable = header->relocatable_kernel;
 
-    out->load = relocatable || header->pref_address ? header->pref_address : ENLM_BOOT_HIGH;
+    out->load =
+        relocatable || header->pref_address ? header->pref_address : ENLM_BOOT_HIGH;
     out->init_size = header->init_size;
     /* Below 1 MiB is what the entry needs; a sum that overflows is no address. */
     if (out->load < ENLM_BOOT_HIGH || out->init_size > UINT64_MAX - out->load)

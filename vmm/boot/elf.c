@@ -28,8 +28,8 @@ read_header(const struct enlm_blob *file, Elf64_Ehdr *header)
     if (file->len < sizeof(*header) || !enlm_elf_is(file))
         return -ENL_E_PROTO;
     memcpy(header, file->data, sizeof(*header));
-    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
-        header->e_machine != EM_X86_64)
+    if (header->e_ident[EI_CLASS] != ELFCLASS64 ||
+        header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_X86_64)
         return -ENL_E_NOTSUP;
     if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
         header->e_phnum > HEADERS_MAX ||
@@ -65,7 +65,8 @@ translate_entry(const Elf64_Ehdr *header, const Elf64_Phdr *ph, struct enlm_elf 
 {
     uint64_t entry = header->e_entry;
 
-    if (ph->p_vaddr != ph->p_paddr && entry >= ph->p_vaddr && entry - ph->p_vaddr < ph->p_memsz)
+    if (ph->p_vaddr != ph->p_paddr && entry >= ph->p_vaddr &&
+        entry - ph->p_vaddr < ph->p_memsz)
         out->entry = ph->p_paddr + (entry - ph->p_vaddr);
 }
 
@@ -117,7 +118,8 @@ static bool
 is_within_a_segment(const struct enlm_elf *elf, uint64_t gpa)
 {
     for (uint32_t i = 0; i < elf->count; i++) {
-        if (gpa >= elf->segment[i].gpa && gpa - elf->segment[i].gpa < elf->segment[i].mem_len)
+        if (gpa >= elf->segment[i].gpa &&
+            gpa - elf->segment[i].gpa < elf->segment[i].mem_len)
             return true;
     }
     return false;

@@ -12,14 +12,14 @@
 
 #include "vmm/boot/boot.h"
 
-#define LOADER_UNKNOWN  0xFFu
-#define PTE_PRESENT     UINT64_C(1)
-#define PTE_WRITE       UINT64_C(2)
-#define PTE_LARGE       (UINT64_C(1) << 7)
-#define PAGE            UINT64_C(0x1000)
-#define LARGE_PAGE      (UINT64_C(2) << 20)
-#define ENTRIES         512u
-#define GIBS            4u
+#define LOADER_UNKNOWN 0xFFu
+#define PTE_PRESENT    UINT64_C(1)
+#define PTE_WRITE      UINT64_C(2)
+#define PTE_LARGE      (UINT64_C(1) << 7)
+#define PAGE           UINT64_C(0x1000)
+#define LARGE_PAGE     (UINT64_C(2) << 20)
+#define ENTRIES        512u
+#define GIBS           4u
 
 /* PML4, PDPT, and a page directory for each of the 4 GiB, one page each. */
 static void
@@ -41,7 +41,10 @@ static void
 write_gdt(const struct enlm_memory *memory)
 {
     static const uint64_t gdt[ENLM_GDT_ENTRIES] = {
-        0, 0, UINT64_C(0x00AF9B000000FFFF), UINT64_C(0x00CF93000000FFFF),
+        0,
+        0,
+        UINT64_C(0x00AF9B000000FFFF),
+        UINT64_C(0x00CF93000000FFFF),
         UINT64_C(0x00008B0000000067),
     };
 
@@ -78,7 +81,8 @@ enlm_linux_handover(const struct enlm_memory *memory, const struct enlm_handover
     header->ramdisk_size = (uint32_t)what->initrd_len;
     params.acpi_rsdp_addr = what->rsdp;
     write_e820(memory, &params);
-    memcpy(enlm_memory_at(memory, ENLM_BOOT_PARAMS, sizeof(params)), &params, sizeof(params));
+    memcpy(enlm_memory_at(memory, ENLM_BOOT_PARAMS, sizeof(params)), &params,
+           sizeof(params));
     write_gdt(memory);
     write_page_tables(memory);
 }

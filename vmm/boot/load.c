@@ -16,11 +16,11 @@
 #include "common/checked.h"
 #include "vmm/boot/boot.h"
 
-#define KERNEL_MAX       (UINT64_C(1) << 29)
-#define ENTRY_64_OFFSET  0x200u
-#define INITRD_MAX_GPA   UINT64_C(0x7FFFFFFF) /* every kernel takes it there */
-#define PAGE             UINT64_C(0x1000)
-#define MIB              (UINT64_C(1) << 20)
+#define KERNEL_MAX      (UINT64_C(1) << 29)
+#define ENTRY_64_OFFSET 0x200u
+#define INITRD_MAX_GPA  UINT64_C(0x7FFFFFFF) /* every kernel takes it there */
+#define PAGE            UINT64_C(0x1000)
+#define MIB             (UINT64_C(1) << 20)
 
 /* One kernel on its way into memory. */
 struct load {
@@ -88,7 +88,8 @@ place_segments(struct load *l, const struct enlm_blob *from, const struct enlm_e
 
 /* A vmlinux: 64-bit entry with boot parameters, or PVH where its note asks for it. */
 static int
-load_elf(struct load *l, const struct enlm_blob *from, bool use_pvh, struct enlm_entry *entry)
+load_elf(struct load *l, const struct enlm_blob *from, bool use_pvh,
+         struct enlm_entry *entry)
 {
     struct enlm_elf elf;
     int err = enlm_elf_parse(from, &elf);
@@ -114,7 +115,8 @@ load_packed(struct load *l, struct enlm_entry *entry)
 
     if (!to || b->load >= ENLM_4G)
         return refuse(l, -ENL_E_INVAL,
-                      "%s needs %" PRIu64 " MiB at 0x%" PRIx64 " to unpack itself: more memory",
+                      "%s needs %" PRIu64 " MiB at 0x%" PRIx64
+                      " to unpack itself: more memory",
                       kernel_name(l), b->init_size / MIB + 1, b->load);
     memcpy(to, l->file.data + b->code, b->code_len);
     l->kernel_end = b->load + b->init_size;
@@ -130,7 +132,8 @@ load_unpacked(struct load *l, struct enlm_entry *entry)
     struct enlm_elf elf;
 
     if (l->config->keep_packed || !l->bzimage.payload_len ||
-        enlm_unpack(l->file.data + l->bzimage.payload, l->bzimage.payload_len, &l->unpacked) ||
+        enlm_unpack(l->file.data + l->bzimage.payload, l->bzimage.payload_len,
+                    &l->unpacked) ||
         enlm_elf_parse(&l->unpacked, &elf))
         return -ENL_E_NOTSUP;
     return load_elf(l, &l->unpacked, false, entry);
@@ -142,7 +145,8 @@ load_bzimage(struct load *l, struct enlm_entry *entry)
     int err = enlm_bzimage_parse(&l->file, &l->bzimage);
 
     if (err == -ENL_E_NOTSUP)
-        return refuse(l, -ENL_E_PROTO, "%s is a bzImage without a 64-bit entry", kernel_name(l));
+        return refuse(l, -ENL_E_PROTO, "%s is a bzImage without a 64-bit entry",
+                      kernel_name(l));
     if (err)
         return refuse(l, err, "%s is a damaged bzImage", kernel_name(l));
     l->has_bzimage = true;
@@ -159,7 +163,8 @@ load_kernel(struct load *l, struct enlm_entry *entry)
         return load_elf(l, &l->file, true, entry);
     if (enlm_bzimage_is(&l->file))
         return load_bzimage(l, entry);
-    return refuse(l, -ENL_E_PROTO, "%s is neither a bzImage nor an ELF kernel", kernel_name(l));
+    return refuse(l, -ENL_E_PROTO, "%s is neither a bzImage nor an ELF kernel",
+                  kernel_name(l));
 }
 
 /* ---- what goes with it ---- */
@@ -183,10 +188,11 @@ load_initrd(struct load *l)
         limit = l->initrd_max + 1;
     if (len >= limit || ((limit - len) & ~(PAGE - 1)) < l->kernel_end)
         return refuse(l, -ENL_E_INVAL,
-                      "%s (%" PRIu64 " MiB) does not fit beside the kernel: more memory", name,
-                      len / MIB + 1);
+                      "%s (%" PRIu64 " MiB) does not fit beside the kernel: more memory",
+                      name, len / MIB + 1);
     at = (limit - len) & ~(PAGE - 1);
-    err = enlm_file_read_at(l->config->initrd_fd, enlm_memory_at(l->memory, at, len), len);
+    err =
+        enlm_file_read_at(l->config->initrd_fd, enlm_memory_at(l->memory, at, len), len);
     if (err)
         return refuse(l, err, "cannot read %s", name);
     l->handover.initrd = at;
@@ -201,8 +207,9 @@ load_cmdline(struct load *l)
     size_t len = strlen(text);
 
     if (len > l->cmdline_max || len >= ENLM_BOOT_CMDLINE_MAX)
-        return refuse(l, -ENL_E_INVAL, "the command line has %zu characters; this kernel takes %u",
-                      len, l->cmdline_max);
+        return refuse(l, -ENL_E_INVAL,
+                      "the command line has %zu characters; this kernel takes %u", len,
+                      l->cmdline_max);
     memcpy(enlm_memory_at(l->memory, ENLM_BOOT_CMDLINE, len + 1), text, len + 1);
     l->handover.cmdline = ENLM_BOOT_CMDLINE;
     l->handover.cmdline_len = len;

@@ -25,8 +25,8 @@ unpack_xz(const uint8_t *packed, size_t len, struct enlm_blob *out)
 {
     uint64_t memory = XZ_MEMORY;
     size_t in = 0, done = 0;
-    lzma_ret ret = lzma_stream_buffer_decode(&memory, 0, NULL, packed, &in, len, out->data,
-                                             &done, out->len);
+    lzma_ret ret = lzma_stream_buffer_decode(&memory, 0, NULL, packed, &in, len,
+                                             out->data, &done, out->len);
 
     return ret == LZMA_OK && done == out->len ? 0 : -ENL_E_PROTO;
 }

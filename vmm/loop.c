@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm/loop.c - epoll, timerfds and one eventfd
+ *
+ * Run by the machine's main thread; the bell by any thread and by signal handlers. What a
+ * source does on its call is bounded by that source.
+ * Tests: test/unit/vmm_loop.c.
+ */
+#include "vmm/loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define BELL UINT64_MAX
+
+static int
+watch(struct enlm_loop *loop, int operation, int fd, uint64_t data, uint32_t events)
+{
+    struct epoll_event ev = {.events = events};
+
+    ev.data.u64 = data;
+    if (epoll_ctl(loop->epoll_fd, operation, fd, &ev) == 0)
+        return 0;
+    return errno == EPERM ? -ENL_E_PERM : -ENL_E_IO;
+}
+
+int
+enlm_loop_init(struct enlm_loop *loop, enlm_loop_fn rung, void *ctx)
+{
+    memset(loop, 0, sizeof(*loop));
+    loop->rung = rung;
+    loop->ctx = ctx;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || loop->bell_fd < 0) {
+        enlm_loop_fini(loop);
+        return -ENL_E_IO;
+    }
+    return watch(loop, EPOLL_CTL_ADD, loop->bell_fd, BELL, EPOLLIN);
+}
+
+void
+enlm_loop_fini(struct enlm_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->count; i++) {
+        if (loop->sources[i].owned)
+            close(loop->sources[i].fd);
+    }
+    loop->count = 0;
+    if (loop->bell_fd >= 0)
+        close(loop->bell_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    loop->bell_fd = loop->epoll_fd = -1;
+}
+
+static int
+add(struct enlm_loop *loop, const struct enlm_loop_source *source)
+{
+    int err;
+
+    if (loop->count == ENLM_LOOP_SOURCES)
+        return -ENL_E_NOSPC;
+    err = watch(loop, EPOLL_CTL_ADD, source->fd, loop->count, EPOLLIN);
+    if (!err)
+        loop->sources[loop->count++] = *source;
+    return err;
+}
+
+int
+enlm_loop_add(struct enlm_loop *loop, int fd, enlm_loop_fn fn, void *ctx)
+{
+    struct enlm_loop_source source = {.fd = fd, .fn = fn, .ctx = ctx};
+
+    return add(loop, &source);
+}
+
+void
+enlm_loop_listen(struct enlm_loop *loop, int fd, bool input, bool output)
+{
+    uint32_t events = (input ? EPOLLIN : 0u) | (output ? EPOLLOUT : 0u);
+
+    for (uint32_t i = 0; i < loop->count; i++) {
+        if (loop->sources[i].fd != fd)
+            continue;
+        /* Without events a hang-up would still be told, over and over: so take it out. */
+        if (!events)
+            (void)!watch(loop, EPOLL_CTL_DEL, fd, i, 0);
+        else if (watch(loop, EPOLL_CTL_MOD, fd, i, events))
+            (void)!watch(loop, EPOLL_CTL_ADD, fd, i, events);
+    }
+}
+
+int
+enlm_loop_every(struct enlm_loop *loop, uint32_t period_ms, enlm_loop_fn fn, void *ctx)
+{
+    struct enlm_loop_source source = {
+        .owned = true, .is_timer = true, .fn = fn, .ctx = ctx};
+    struct itimerspec spec;
+    int err;
+
+    source.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (source.fd < 0)
+        return -ENL_E_IO;
+    memset(&spec, 0, sizeof(spec));
+    spec.it_interval.tv_sec = period_ms / 1000;
+    spec.it_interval.tv_nsec = (long)(period_ms % 1000) * 1000000;
+    spec.it_value = spec.it_interval;
+    timerfd_settime(source.fd, 0, &spec, NULL);
+    err = add(loop, &source);
+    if (err)
+        close(source.fd);
+    return err;
+}
+
+void
+enlm_loop_ring(struct enlm_loop *loop)
+{
+    uint64_t one = 1;
+    int saved = errno;
+
+    (void)!write(loop->bell_fd, &one, sizeof(one));
+    errno = saved;
+}
+
+static void
+drain(int fd)
+{
+    uint64_t count;
+
+    (void)!read(fd, &count, sizeof(count));
+}
+
+static void
+dispatch(struct enlm_loop *loop, uint64_t data)
+{
+    struct enlm_loop_source *source;
+
+    if (data == BELL) {
+        drain(loop->bell_fd);
+        loop->rung(loop->ctx);
+        return;
+    }
+    source = &loop->sources[data];
+    if (source->is_timer)
+        drain(source->fd);
+    source->fn(source->ctx);
+}
+
+void
+enlm_loop_once(struct enlm_loop *loop, int timeout_ms)
+{
+    struct epoll_event events[ENLM_LOOP_SOURCES + 1];
+    int count = epoll_wait(loop->epoll_fd, events, ENLM_LOOP_SOURCES + 1, timeout_ms);
+
+    for (int i = 0; i < count; i++)
+        dispatch(loop, events[i].data.u64);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm/worker.c - the threads that serve channels
+ *
+ * Started and stopped by the loop when the guest opens and closes a channel; woken by the
+ * guest's doorbell, by a disk, by any thread. A turn is bounded by the library. Workers are
+ * freed only with the machine: a late wake of a closed channel finds a live eventfd.
+ * Tests: test/unit/vmm_worker.c, test/os.
+ */
+#include "vmm/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static struct enlm_worker *
+make(struct enlm_worker_pool *pool)
+{
+    struct enlm_worker *worker = calloc(1, sizeof(*worker));
+
+    if (!worker)
+        return NULL;
+    worker->fd = eventfd(0, EFD_CLOEXEC);
+    if (worker->fd < 0) {
+        free(worker);
+        return NULL;
+    }
+    worker->next = pool->all;
+    pool->all = worker;
+    return worker;
+}
+
+struct enlm_worker *
+enlm_worker_of(struct enlm_worker_pool *pool, struct enlh_channel *channel)
+{
+    struct enlm_worker *worker = enlh_channel_worker(channel);
+
+    if (worker)
+        return worker;
+    for (worker = pool->all; worker && worker->is_taken;)
+        worker = worker->next;
+    if (!worker)
+        worker = make(pool);
+    if (!worker)
+        return NULL;
+    worker->is_taken = true;
+    worker->channel = channel;
+    enlh_channel_set_worker(channel, worker);
+    return worker;
+}
+
+static void *
+run(void *ctx)
+{
+    struct enlm_worker *worker = ctx;
+    enum enlh_run state = ENLH_RUN_MORE;
+
+    while (state != ENLH_RUN_STOPPED && !atomic_load(&worker->stop)) {
+        uint64_t count;
+
+        if (state == ENLH_RUN_IDLE && read(worker->fd, &count, sizeof(count)) < 0 &&
+            errno != EINTR)
+            break;
+        state = enlh_channel_run(worker->channel);
+    }
+    return NULL;
+}
+
+int
+enlm_worker_start(struct enlm_worker *worker)
+{
+    sigset_t all, old;
+    int err;
+
+    atomic_store(&worker->stop, false);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    err = pthread_create(&worker->thread, NULL, run, worker);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    worker->is_running = !err;
+    return err ? -ENL_E_NOMEM : 0;
+}
+
+void
+enlm_worker_stop(struct enlm_worker *worker)
+{
+    if (worker->is_running) {
+        atomic_store(&worker->stop, true);
+        enlm_worker_wake(worker);
+        pthread_join(worker->thread, NULL);
+        worker->is_running = false;
+    }
+    if (worker->channel)
+        enlh_channel_set_worker(worker->channel, NULL);
+    worker->channel = NULL;
+    worker->is_taken = false;
+}
+
+void
+enlm_worker_wake(struct enlm_worker *worker)
+{
+    uint64_t one = 1;
+
+    (void)!write(worker->fd, &one, sizeof(one));
+}
+
+void
+enlm_worker_fini(struct enlm_worker_pool *pool)
+{
+    while (pool->all) {
+        struct enlm_worker *worker = pool->all;
+
+        pool->all = worker->next;
+        close(worker->fd);
+        free(worker);
+    }
+}
