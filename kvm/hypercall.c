@@ -21,10 +21,6 @@
 #define CALL_FAST      (UINT64_C(1) << 16)
 #define LOW32          UINT64_C(0xFFFFFFFF)
 
-/* The code of the page after the OUT to the signal port: xor eax, eax; then ret. */
-#define OUT_IMM_LEN   2u
-#define CLEAR_EAX_LEN 2u
-
 bool
 enlk_hypercall_long_mode(const struct kvm_sregs *sregs)
 {
@@ -117,7 +113,10 @@ trap(struct enlk_vcpu *vcpu, bool long_mode)
     vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 }
 
-/* Success needs nothing: the page clears RAX itself. KVM skips the OUT if RIP is untouched. */
+/*
+ * The page's code has put the port into RDX, and answers its caller with what RDX has
+ * gained meanwhile. Success needs nothing.
+ */
 static void
 signal_event(struct enlk_vcpu *vcpu, uint32_t connection_id)
 {
@@ -132,8 +131,7 @@ signal_event(struct enlk_vcpu *vcpu, uint32_t connection_id)
     result = enlh_vp_hypercall(vcpu->vp, &call);
     if (result == 0)
         return;
-    r->rax = result;
-    r->rip += OUT_IMM_LEN + CLEAR_EAX_LEN;
+    r->rdx += result;
     vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 }
 

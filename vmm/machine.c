@@ -8,7 +8,6 @@
  * returns.
  * Tests: test/os (X04 to X14).
  */
-#define _GNU_SOURCE
 #include "vmm/machine.h"
 
 #include <errno.h>

@@ -7,7 +7,6 @@
  * bits of the processor. RAM is one memfd, so that a backend in another process can map it.
  * Tests: test/unit/vmm_layout.c.
  */
-#define _GNU_SOURCE
 #include "vmm/memory.h"
 
 #include <errno.h>

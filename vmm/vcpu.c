@@ -8,7 +8,6 @@
  * Exits that neither the engine nor the port table knows end the machine with a sentence.
  * Tests: test/os.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

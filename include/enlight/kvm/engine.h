@@ -94,8 +94,8 @@ struct enlk_config {
     enum enlk_kind kind; /* not ENLK_AUTO */
     int vm_fd;           /* borrowed until destroy; has the full in-kernel irqchip */
     uint32_t vp_count;
-    uint16_t trap_port;   /* user engine: two I/O ports that nothing else uses, */
-    uint16_t signal_port; /* both below 0x100; signal_port takes a dword */
+    uint16_t trap_port;   /* user engine: two I/O ports that nothing else uses: */
+    uint16_t signal_port; /* trap_port is below 0x100, signal_port takes a dword */
     /*
      * Kernel engine: the GSI routing table is replaced by these routes (borrowed until
      * enlk_engine_start(); count 0: PIC and IOAPIC pins as KVM has them), and from
