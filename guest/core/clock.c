@@ -92,7 +92,7 @@ page_read(const struct clock *clock, uint64_t *time)
             return false;
         tsc = p->tsc(p->ctx);
         /* Both values before the second look at the sequence, which guards them. */
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        full_fence();
         if (__atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != sequence)
             continue;
         *time = mul_high(tsc, scale) + (uint64_t)offset;

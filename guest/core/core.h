@@ -20,6 +20,19 @@
                           _Alignof(inner) <= _Alignof(outer),                            \
                       #inner " fits " #outer)
 
+/*
+ * The full fence between a store that the host shall see and a load of what it wrote. The
+ * thread sanitizer does not model it; it sees the release and acquire pairs around it.
+ */
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+static inline void
+full_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Of a 4 KiB page that is to be handed to the hypervisor. */
 #define ENLG_PAGE_ALIGNED(p) (((uintptr_t)(p)&ENL_PAGE_MASK) == 0)
 

@@ -138,7 +138,7 @@ enlg_synic_message(struct enlg_synic *out, uint32_t sint, struct enl_message *co
      * The free slot must be seen before the flag is read: the hypervisor sets PENDING and
      * then looks at type, so that one of the two sees the other.
      */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    full_fence();
     if (__atomic_load_n(&slot->flags, __ATOMIC_RELAXED) & ENL_MESSAGE_FLAG_PENDING)
         (void)reg_set(synic->partition, ENL_REG_EOM, 0);
     return 1;

@@ -26,7 +26,8 @@ channel_event(void *ctx, struct enlg_channel *channel, enum enlg_channel_event e
     struct ic *ic = ctx;
 
     (void)channel;
-    (void)status;
+    if (event == ENLG_CHANNEL_OPENED && status == 0)
+        __atomic_store_n(&ic->opened, true, __ATOMIC_RELEASE);
     if (event == ENLG_CHANNEL_RESCINDED && ic->config.signal)
         ic->config.signal(ic->config.ctx);
     if (event == ENLG_CHANNEL_CLOSED && ic->config.stopped)
@@ -223,6 +224,8 @@ enlg_ic_poll(struct enlg_ic *out)
     struct ic *ic = ic_of(out);
     int count = 0;
 
+    if (!__atomic_load_n(&ic->opened, __ATOMIC_ACQUIRE))
+        return 0;
     do {
         int rc = 1;
 

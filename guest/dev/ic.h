@@ -41,6 +41,7 @@ struct ic {
     uint8_t shutdown_kind; /* enum enlg_shutdown_kind */
     bool shutdown_force;
     bool shutdown_go;
+    bool opened; /* set by the bus, read by the channel's thread */
 };
 ENLG_FITS(struct ic, struct enlg_ic);
 

@@ -41,6 +41,7 @@ struct storage {
     uint32_t max_transfer;
     uint8_t state;   /* enum storage_state */
     uint8_t version; /* index of versions[] */
+    bool opened;     /* set by the bus, read by the channel's thread */
     int error;
 };
 ENLG_FITS(struct storage, struct enlg_storage);
@@ -87,6 +88,8 @@ channel_event(void *ctx, struct enlg_channel *channel, enum enlg_channel_event e
     case ENLG_CHANNEL_OPENED:
         if (status)
             storage_tell(s, ENLG_STORAGE_LOST);
+        else
+            __atomic_store_n(&s->opened, true, __ATOMIC_RELEASE);
         break;
     case ENLG_CHANNEL_RESCINDED:
         storage_tell(s, ENLG_STORAGE_LOST);
@@ -347,7 +350,8 @@ start_if_open(struct storage *s)
 {
     if (s->state == STORAGE_BROKEN)
         return s->error;
-    if (s->state != STORAGE_OPENING || !enlg_channel_is_open(s->channel))
+    /* Not the channel's own state: a channel that never opens goes without a word here. */
+    if (s->state != STORAGE_OPENING || !__atomic_load_n(&s->opened, __ATOMIC_ACQUIRE))
         return 0;
     return question_ask(s, STORAGE_BEGIN);
 }

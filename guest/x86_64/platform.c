@@ -8,9 +8,12 @@
  */
 #include <string.h>
 
+/* Addresses of these functions are taken below: without a table that a kernel may lack. */
+#pragma GCC visibility push(hidden)
 #include "enlight/abi/msr.h"
 #include "enlight/abi/register.h"
 #include "enlight/guest/x86_64.h"
+#pragma GCC visibility pop
 
 struct msr_map {
     uint32_t reg;   /* the first name */
@@ -86,10 +89,6 @@ enlg_x64_set_reg(void *ctx, uint32_t reg, uint64_t value)
                      : "memory");
     return 0;
 }
-
-/* Its address is taken below: no table of addresses, which a kernel may not have. */
-extern __typeof__(enlg_x64_hypercall) enlg_x64_hypercall
-    __attribute__((visibility("hidden")));
 
 /*
  * uint64_t enlg_x64_hypercall(ctx, code, control, input, output): control is in RDX and

@@ -69,8 +69,8 @@ ENL_MUST_CHECK int enlg_timesync_start(struct enlg_ic *ic, struct enlg_channel *
 
 /*
  * Answer what waits, at most 16 messages. Returns how many; -ENL_E_CONNRESET: the host
- * took the channel away, or it is not open; -ENL_E_PROTO: the host broke the protocol; on
- * either, enlg_ic_stop() when it was open. Thread: channel.
+ * took the channel away, or it is closed; -ENL_E_PROTO: the host broke the protocol; on
+ * either, enlg_ic_stop(). Thread: channel.
  */
 int enlg_ic_poll(struct enlg_ic *ic);
 /*
