@@ -137,7 +137,7 @@ enlh_heartbeat_tick(struct enlh_heartbeat *heartbeat)
 
     enlh_ic_lock(&heartbeat->ic);
     ready = heartbeat->ic.ready;
-    heartbeat->due |= ready;
+    heartbeat->due = true;
     enlh_ic_unlock(&heartbeat->ic);
     if (ready)
         enlh_channel_wake(heartbeat->ic.channel);

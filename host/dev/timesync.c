@@ -133,7 +133,7 @@ enlh_timesync_tick(struct enlh_timesync *timesync, uint64_t utc_100ns,
     enlh_ic_lock(&timesync->ic);
     ready = timesync->ic.ready;
     next->sync |= sync;
-    next->due = ready;
+    next->due = true;
     next->utc_100ns = utc_100ns;
     next->reference_100ns = reference_100ns;
     enlh_ic_unlock(&timesync->ic);

@@ -150,6 +150,73 @@ wake_without_a_descriptor_calls_the_function(void **state)
     enlb_file_destroy(&block);
 }
 
+/* A wake that lasts until the queue is being closed, and a little into that. */
+struct slow_wake {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool inside, closing, left;
+};
+
+static void
+set(struct slow_wake *slow, bool *flag)
+{
+    pthread_mutex_lock(&slow->lock);
+    *flag = true;
+    pthread_cond_broadcast(&slow->moved);
+    pthread_mutex_unlock(&slow->lock);
+}
+
+static void
+wait_for(struct slow_wake *slow, const bool *flag)
+{
+    pthread_mutex_lock(&slow->lock);
+    while (!*flag)
+        pthread_cond_wait(&slow->moved, &slow->lock);
+    pthread_mutex_unlock(&slow->lock);
+}
+
+static void
+slow_fn(void *ctx)
+{
+    struct slow_wake *slow = ctx;
+
+    set(slow, &slow->inside);
+    wait_for(slow, &slow->closing);
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    set(slow, &slow->left);
+}
+
+static void
+close_waits_until_nobody_is_inside_a_wake(void **state)
+{
+    struct slow_wake slow = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false,
+                             false, false};
+    const struct enlh_wake wake = {.fn = slow_fn, .ctx = &slow, .fd = -1};
+    struct enlh_block_queue *queue;
+    struct enlh_block block;
+    struct rig_io io;
+    struct rig rig;
+
+    (void)state;
+    make_disk(&block, 1);
+    rig_start(&rig, &block, 1);
+    assert_int_equal(
+        block.ops->queue_open(block.backend, rig.partition, 1, &wake, &queue), 0);
+    rig_io_init(&io, &rig, ENLH_BLOCK_READ, 0, 4096, 0);
+    assert_int_equal(block.ops->submit(queue, &io.request), 0);
+    block.ops->kick(queue);
+    wait_for(&slow, &slow.inside);
+    assert_int_equal(block.ops->reap(queue), 1);
+    set(&slow, &slow.closing);
+    block.ops->queue_close(block.backend, queue);
+    pthread_mutex_lock(&slow.lock);
+    assert_true(slow.left);
+    pthread_mutex_unlock(&slow.lock);
+    rig_stop(&rig);
+    enlb_file_destroy(&block);
+}
+
 static void
 queue_without_any_wake_is_refused(void **state)
 {
@@ -219,6 +286,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(later_request_passes_one_that_is_held_up),
         cmocka_unit_test(wake_without_a_descriptor_calls_the_function),
+        cmocka_unit_test(close_waits_until_nobody_is_inside_a_wake),
         cmocka_unit_test(queue_without_any_wake_is_refused),
         cmocka_unit_test(queue_may_close_right_after_its_last_request),
         cmocka_unit_test(one_thread_is_enough),

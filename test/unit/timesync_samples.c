@@ -138,6 +138,11 @@ time_of_before_the_agreement_is_never_sent(void **state)
     tick(noon + 100, 101, false);
     assert_int_equal(take(&body), ENL_TIMESYNC_FLAG_SYNC);
     assert_int_equal(body.parent_time, noon + 100);
+    enlh_timesync_tick(timesync, noon + 200, 201, false);
+    pipe_close(&pipe);
+    start(V(4, 0));
+    pipe_run(&pipe);
+    pipe_assert_silent(&pipe);
 }
 
 static void
