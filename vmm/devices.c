@@ -298,6 +298,7 @@ enlm_devices_init(struct enlm_machine *machine, char why[ENLM_WHY])
     enlh_vmbus_config_defaults(&config);
     if (machine->config.max_vmbus_version)
         config.max_version = machine->config.max_vmbus_version;
+    config.offer_seed = machine->config.offer_seed;
     err =
         enlh_vmbus_create(machine->partition, &config, &bus_ops, machine, &machine->bus);
     if (err)

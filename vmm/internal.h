@@ -55,6 +55,7 @@ enum enlm_end {
 
 struct enlm_machine {
     struct enlm_machine_config config;
+    struct enlh_config identity;
     char *cmdline, *kernel_name, *initrd_name;
     struct enlm_disk *disks;
 

@@ -314,6 +314,10 @@ copy_config(struct enlm_machine *machine, const struct enlm_machine_config *conf
     bool failed = false;
 
     machine->config = *config;
+    if (config->identity)
+        machine->identity = *config->identity;
+    else
+        enlh_config_defaults(&machine->identity);
     machine->cmdline = copy_string(config->cmdline, &failed);
     machine->kernel_name = copy_string(config->kernel_name, &failed);
     machine->initrd_name = copy_string(config->initrd_name, &failed);

@@ -62,19 +62,21 @@ struct enlm_machine_config {
     uint32_t controllers; /* at least this many SCSI controllers, with disks or without */
     enum enlk_kind engine;
     struct enlh_features features;
+    /* (optional) What else the partition shows: vendor, version, leaf 5. Copied. */
+    const struct enlh_config *identity;
     bool acpi_s4;
     enum enlm_console console;
     int console_fd;         /* with ENLM_CONSOLE_FD */
     bool on_crash_continue; /* a crash report does not end the run (kdump) */
     bool no_reboot;         /* a reset ends the run */
-    uint64_t
-        mmio_low; /* bytes of the window below 4 GiB; 0: what the default hole holds */
-    uint64_t mmio_high;         /* bytes of the window above RAM; 0: 4 GiB */
+    uint64_t mmio_low;      /* bytes of the window below 4 GiB; 0: from 0xF8000000 on */
+    uint64_t mmio_high;     /* bytes of the window above RAM; 0: 4 GiB */
     uint32_t max_vmbus_version; /* 0: newest */
+    uint64_t offer_seed;        /* not 0: offers come in a random order from this seed */
     enum enlh_log_level log_level;
-    void (*log)(void *ctx, enum enlh_log_level level,
-                const char *text);                /* (optional) Thread: any. */
-    void (*note)(void *ctx, enum enlm_note note); /* (optional) Thread: any. */
+    /* (optional, both) Thread: any. */
+    void (*log)(void *ctx, enum enlh_log_level level, const char *text);
+    void (*note)(void *ctx, enum enlm_note note);
     void *ctx;
 };
 

@@ -190,7 +190,7 @@ make_partition(struct enlm_machine *machine, char why[ENLM_WHY])
     struct enlh_config config;
     int err;
 
-    enlh_config_defaults(&config);
+    config = machine->identity;
     config.vp_count = machine->config.cpus;
     config.features = machine->config.features;
     enlk_engine_complete(machine->engine, &config);
