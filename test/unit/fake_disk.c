@@ -31,6 +31,8 @@ disk_queue_open(void *backend, const struct enlh_partition *partition, uint32_t 
     if (disk->open_result < 0)
         return disk->open_result;
     must(depth <= FAKE_DISK_REQUESTS);
+    if (disk->open_limit && disk->opens - disk->closes == disk->open_limit)
+        return -ENL_E_NOMEM;
     for (uint32_t i = 0; i < FAKE_DISK_QUEUES; i++) {
         struct enlh_block_queue *queue = &disk->queues[i];
 

@@ -36,7 +36,8 @@ struct fake_disk {
     bool reverse;           /* the youngest first */
     int result;             /* what requests end with; below 0 nothing is done */
     int32_t refuse_submits; /* this many submit() return -ENL_E_AGAIN */
-    int open_result;
+    int open_result;        /* below 0: what queue_open() returns */
+    uint32_t open_limit;    /* not 0: queues that can be open at once */
     uint32_t kicks, reaps, opens, closes;
     uint32_t count[5]; /* finished requests, by operation */
     uint32_t fua_count;

@@ -260,3 +260,36 @@ rig_assert_sense(const struct enl_storage_packet *answer, uint8_t key, uint16_t 
     assert_int_equal(sense[2], key);
     assert_int_equal(sense[12] << 8 | sense[13], asc);
 }
+
+void
+rig_assert_malformed(const struct enl_storage_packet *answer)
+{
+    assert_int_equal(answer->status, ENL_STORAGE_STATUS_INVALID_DEVICE_REQUEST);
+    assert_int_equal(answer->u.srb.srb_status, ENL_SRB_STATUS_INVALID_REQUEST);
+    assert_int_equal(answer->u.srb.data_transfer_len, 0);
+}
+
+void
+rig_make_spans(const struct rig *rig, struct enlh_span *spans, uint32_t count,
+               uint32_t len, uint32_t stride)
+{
+    for (uint32_t i = 0; i < count; i++)
+        spans[i] = rig_span(rig, RIG_BUFFER + (uint64_t)i * stride, len);
+}
+
+int
+rig_setup(void **state)
+{
+    struct rig *rig = rig_new(NULL);
+
+    rig_start(rig);
+    *state = rig;
+    return 0;
+}
+
+int
+rig_teardown(void **state)
+{
+    rig_free(*state);
+    return 0;
+}

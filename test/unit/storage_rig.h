@@ -86,5 +86,15 @@ uint32_t rig_control(struct rig *rig, uint32_t operation);
 /* An answer that says this. */
 void rig_assert_good(const struct enl_storage_packet *answer, uint32_t moved);
 void rig_assert_sense(const struct enl_storage_packet *answer, uint8_t key, uint16_t asc);
+void rig_assert_malformed(const struct enl_storage_packet *answer);
+
+/* A buffer in pieces: count spans, each len bytes, stride bytes apart. */
+void rig_make_spans(const struct rig *rig, struct enlh_span *spans, uint32_t count,
+                    uint32_t len, uint32_t stride);
+
+/* Setup and teardown of a test whose state is a started rig. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 #endif
