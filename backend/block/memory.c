@@ -121,7 +121,7 @@ clear(uint8_t *from, uint64_t len)
 static int
 carry_out(const struct memory_queue *queue, const struct enlh_block_request *request)
 {
-    int error = enlb_work_check(&queue->memory->info, queue->partition, request);
+    int error = enlb_work_check(&queue->memory->info, request);
 
     if (error)
         return error;

@@ -82,8 +82,7 @@ enlb_work_wake(const struct enlh_wake *wake)
 /* ---- checks ---- */
 
 static bool
-spans_sum(const struct enlh_partition *partition,
-          const struct enlh_block_request *request)
+spans_sum(const struct enlh_block_request *request)
 {
     uint64_t sum = 0;
 
@@ -91,15 +90,12 @@ spans_sum(const struct enlh_partition *partition,
         if (request->spans[i].len == 0 ||
             __builtin_add_overflow(sum, request->spans[i].len, &sum))
             return false;
-        if (!enlh_mem_span_host(partition, &request->spans[i]))
-            return false;
     }
     return sum == request->len;
 }
 
 int
 enlb_work_check(const struct enlh_block_info *info,
-                const struct enlh_partition *partition,
                 const struct enlh_block_request *request)
 {
     if (request->op > ENLH_BLOCK_ZERO)
@@ -114,7 +110,7 @@ enlb_work_check(const struct enlh_block_info *info,
         return -ENL_E_ROFS;
     if (request->op != ENLH_BLOCK_READ && request->op != ENLH_BLOCK_WRITE)
         return 0;
-    return spans_sum(partition, request) ? 0 : -ENL_E_INVAL;
+    return spans_sum(request) ? 0 : -ENL_E_INVAL;
 }
 
 /*
@@ -151,7 +147,7 @@ enlb_work_take(struct enlh_block_queue *queue, struct enlh_block_request *reques
         return NULL;
     queue->free = work->next;
     *work = (struct enlb_work){.queue = queue, .request = request};
-    work->result = enlb_work_check(&queue->file->info, queue->partition, request);
+    work->result = enlb_work_check(&queue->file->info, request);
     if (work->result == 0)
         work->bounced = needs_bounce(queue, request);
     return work;

@@ -111,7 +111,6 @@ void enlb_work_wake(const struct enlh_wake *wake);
 
 /* Check a request against a disk. Returns 0, -ENL_E_INVAL, -ENL_E_ROFS. */
 int enlb_work_check(const struct enlh_block_info *info,
-                    const struct enlh_partition *partition,
                     const struct enlh_block_request *request);
 
 /* Begin a request in a free slot; NULL when there is none. */

@@ -255,22 +255,21 @@ short_direct_transfer_goes_on_at_a_block(void **state)
     assert_ptr_equal(b->iov[0].iov_base, b->rig.ram + 512);
 }
 
-/* A span that the partition has not made is refused before anything is done. */
 static void
-foreign_spans_are_refused(void **state)
+request_that_makes_no_sense_is_refused(void **state)
 {
     struct bench *b = *state;
 
-    rig_io_init(&b->io, &b->rig, ENLH_BLOCK_READ, 0, 512, 0);
-    b->io.few[0].region = 7;
-    assert_int_equal(enlb_work_check(&b->file.info, b->rig.partition, &b->io.request),
-                     -ENL_E_INVAL);
-    rig_io_init(&b->io, &b->rig, ENLH_BLOCK_READ, 0, 512, RIG_RAM - 100);
-    assert_int_equal(enlb_work_check(&b->file.info, b->rig.partition, &b->io.request),
-                     -ENL_E_INVAL);
+    rig_io_init(&b->io, &b->rig, ENLH_BLOCK_READ, 0, 1024, 0);
+    b->io.few[0].len = 1536;
+    assert_int_equal(enlb_work_check(&b->file.info, &b->io.request), -ENL_E_INVAL);
+    b->io.few[0].len = 1024;
+    rig_io_span(&b->io, 4096, 0);
+    assert_int_equal(enlb_work_check(&b->file.info, &b->io.request), -ENL_E_INVAL);
+    b->io.few[1].len = UINT64_MAX;
+    assert_int_equal(enlb_work_check(&b->file.info, &b->io.request), -ENL_E_INVAL);
     rig_io_init(&b->io, &b->rig, (enum enlh_block_op)5, 0, 512, 0);
-    assert_int_equal(enlb_work_check(&b->file.info, b->rig.partition, &b->io.request),
-                     -ENL_E_INVAL);
+    assert_int_equal(enlb_work_check(&b->file.info, &b->io.request), -ENL_E_INVAL);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -290,7 +289,7 @@ main(void)
         CASE(interrupted_step_is_tried_again_for_a_while),
         CASE(end_of_file_is_an_error),
         CASE(short_direct_transfer_goes_on_at_a_block),
-        CASE(foreign_spans_are_refused),
+        CASE(request_that_makes_no_sense_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
