@@ -231,16 +231,20 @@ synic_enqueue(struct enlh_vp *vp, uint32_t sint, const struct enlh_synic_message
     struct enlh_synic_queue *queue = synic->queue[sint];
     struct enlh_synic_message *at;
 
-    if (!synic_is_on(synic) || synic->messages == NULL)
+    if (!synic_is_on(synic) || synic->messages == NULL) {
+        synic->refused |= 1u << sint;
         return -ENL_E_AGAIN;
+    }
     if (queue == NULL && *spare == NULL)
         return -ENL_E_NOMEM;
     if (queue == NULL) {
         queue = synic->queue[sint] = *spare;
         *spare = NULL;
     }
-    if (queue->count == ENLH_SYNIC_QUEUE)
+    if (queue->count == ENLH_SYNIC_QUEUE) {
+        synic->refused |= 1u << sint;
         return -ENL_E_AGAIN;
+    }
     at = &queue->message[(queue->first + queue->count) % ENLH_SYNIC_QUEUE];
     *at = *message;
     at->ticket = enlh_synic_ticket(vp, sint);
@@ -423,19 +427,60 @@ synic_waiting(struct enlh_vp *vp)
     return waiting;
 }
 
+/* The lock is held. A queue that refused a message takes one now. */
+static bool
+synic_has_room(struct enlh_synic *synic)
+{
+    bool room = false;
+
+    if (!synic_is_on(synic) || synic->messages == NULL)
+        return false;
+    for (uint32_t i = 0; synic->refused >> i != 0; i++) {
+        const struct enlh_synic_queue *queue = synic->queue[i];
+
+        if ((synic->refused & (1u << i)) == 0 ||
+            (queue != NULL && queue->count == ENLH_SYNIC_QUEUE))
+            continue;
+        synic->refused &= ~(1u << i);
+        room = true;
+    }
+    return room;
+}
+
+static void
+synic_tell_drained(struct enlh_vp *vp)
+{
+    struct enlh_synic *synic = &vp->synic;
+    bool room;
+
+    enlh_ops_lock(vp->partition, vp->lock);
+    room = synic_has_room(synic);
+    enlh_ops_unlock(vp->partition, vp->lock);
+    if (room && synic->drained != NULL)
+        synic->drained(synic->drained_ctx);
+}
+
+void
+enlh_synic_on_drained(struct enlh_vp *vp, enlh_vp_drained_fn fn, void *ctx)
+{
+    vp->synic.drained = fn;
+    vp->synic.drained_ctx = ctx;
+}
+
 void
 enlh_synic_deliver(struct enlh_vp *vp)
 {
     uint32_t waiting = synic_waiting(vp);
-    uint64_t now_100ns;
 
-    if (waiting == 0)
-        return;
-    now_100ns = enlh_ops_time(vp->partition);
-    for (uint32_t i = 0; i < ENL_SINT_COUNT; i++) {
-        if ((waiting & (1u << i)) != 0)
-            synic_deliver_sint(vp, i, now_100ns);
+    if (waiting != 0) {
+        uint64_t now_100ns = enlh_ops_time(vp->partition);
+
+        for (uint32_t i = 0; i < ENL_SINT_COUNT; i++) {
+            if ((waiting & (1u << i)) != 0)
+                synic_deliver_sint(vp, i, now_100ns);
+        }
     }
+    synic_tell_drained(vp);
 }
 
 bool

@@ -18,6 +18,7 @@
 
 #include "enlight/abi/register.h"
 #include "enlight/abi/synic.h"
+#include "enlight/host/vp.h"
 #include "host/core/overlay.h"
 
 #define ENLH_SYNIC_QUEUE 16u /* messages a SINT: [TLFS 11.4, guest message buffers] */
@@ -47,6 +48,9 @@ struct enlh_synic {
     struct enl_event_page *events;                  /* NULL: SIEFP is off */
     struct enlh_synic_queue *queue[ENL_SINT_COUNT]; /* made at the first message */
     uint32_t waiting; /* a bit for each SINT that a message waits for */
+    uint32_t refused; /* a bit for each SINT whose queue has refused a message since */
+    enlh_vp_drained_fn drained; /* who wants to hear when it takes messages again */
+    void *drained_ctx;
     uint64_t ticket;  /* the last one given */
 };
 
@@ -65,7 +69,9 @@ int enlh_synic_signal(struct enlh_vp *vp, uint32_t sint, uint32_t flag);
 bool enlh_synic_done(struct enlh_vp *vp, uint32_t sint);
 bool enlh_synic_waits(struct enlh_vp *vp);
 
-/* Put waiting messages into free slots. Thread: vp. */
+void enlh_synic_on_drained(struct enlh_vp *vp, enlh_vp_drained_fn fn, void *ctx);
+
+/* Put waiting messages into free slots, and tell who was refused. Thread: vp. */
 void enlh_synic_deliver(struct enlh_vp *vp);
 
 /* A timer's message waits for this SINT from now on. The VP's lock is held. */

@@ -135,6 +135,12 @@ enlh_vp_messages_done(struct enlh_vp *vp, uint32_t sint)
     return sint >= ENL_SINT_COUNT || enlh_synic_done(vp, sint);
 }
 
+void
+enlh_vp_on_drained(struct enlh_vp *vp, enlh_vp_drained_fn fn, void *ctx)
+{
+    enlh_synic_on_drained(vp, fn, ctx);
+}
+
 int
 enlh_vp_signal_event(struct enlh_vp *vp, uint32_t sint, uint32_t flag)
 {
