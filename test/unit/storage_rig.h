@@ -20,7 +20,7 @@
 
 #define RIG_DISK_LEN  (1u << 20)
 #define RIG_BUFFER    0x200000ull /* guest memory for data, up to the end of region 0 */
-#define RIG_DISKS     3u
+#define RIG_DISKS     8u
 #define RIG_MAX_SPANS 1025u
 
 struct rig {
