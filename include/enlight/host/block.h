@@ -67,7 +67,8 @@ struct enlh_block_ops {
     void (*info)(void *backend, struct enlh_block_info *out);
     /*
      * Returns 0 and a queue for up to depth requests in flight, or -ENL_E_NOMEM,
-     * -ENL_E_IO. Borrows partition (for its memory) and copies wake. Thread: loop.
+     * -ENL_E_IO, -ENL_E_INVAL (depth 0, or a wake with neither fd nor fn). Borrows
+     * partition (for its memory) and copies wake. Thread: loop.
      */
     int (*queue_open)(void *backend, const struct enlh_partition *partition, uint32_t depth,
                       const struct enlh_wake *wake, struct enlh_block_queue **out);
