@@ -56,7 +56,7 @@ struct enlh_storage_port {
     struct enlh_lane *lane;       /* NULL: not open */
     uint16_t index;               /* 0: the primary channel */
     bool rescinded;
-    bool announced;             /* primary: people were told that a driver is there */
+    bool announced;    /* primary: people were told that a driver is there */
     uint8_t apart[64]; /* the counts of two channels share no cache line */
 };
 

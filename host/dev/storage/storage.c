@@ -78,9 +78,9 @@ storage_adjust(void *ctx)
             int result = storage_offer(port);
 
             if (result < 0)
-                enlh_log(storage->partition, ENLH_LOG_ERROR,
-                         "%s: cannot offer sub-channel %u: error %d", storage->name, i,
-                         -result);
+                enlh_log_guest(storage->partition,
+                               "%s: cannot offer sub-channel %u: error %d", storage->name,
+                               i, -result);
         } else if (!want && port->channel && !port->rescinded) {
             port->rescinded = true;
             enlh_channel_rescind(port->channel);
@@ -166,6 +166,13 @@ storage_removed(void *dev, struct enlh_channel *channel)
 
 /* ---- the embedder's ---- */
 
+static void
+storage_set_name(struct enlh_storage *storage, const char *name)
+{
+    for (size_t i = 0; name[i] && i < sizeof(storage->name) - 1; i++)
+        storage->name[i] = name[i];
+}
+
 static int
 storage_complete_config(struct enlh_storage *storage,
                         const struct enlh_storage_config *config)
@@ -184,8 +191,7 @@ storage_complete_config(struct enlh_storage *storage,
     storage->max_spans = own->max_transfer / ENL_PAGE_SIZE + 1;
     if (storage->max_spans > 8192 || storage->max_spans < 2)
         return -ENL_E_INVAL;
-    if (own->name)
-        strncpy(storage->name, own->name, sizeof(storage->name) - 1);
+    storage_set_name(storage, own->name ? own->name : "scsi");
     own->name = storage->name;
     return 0;
 }

@@ -126,8 +126,12 @@ storvsp_subchannels(struct enlh_lane *lane, const struct enl_storage_packet *pac
     return ENL_STORAGE_STATUS_SUCCESS;
 }
 
-/* Resets have no function: enlh_lane answers them when nothing is in flight. */
+/*
+ * Resets have no function: they are answered when nothing is in flight. Nor have SRBs: in
+ * READY they never come here.
+ */
 static const struct storvsp_operation storvsp_operations[] = {
+    [ENL_STORAGE_EXECUTE_SRB] = {NULL, IN(ENLH_STORVSP_READY), false},
     [ENL_STORAGE_RESET_LUN] = {NULL, IN(ENLH_STORVSP_READY), false},
     [ENL_STORAGE_RESET_ADAPTER] = {NULL, IN(ENLH_STORVSP_READY), false},
     [ENL_STORAGE_RESET_BUS] = {NULL, IN(ENLH_STORVSP_READY), false},
@@ -149,13 +153,10 @@ storvsp_find(const struct enlh_lane *lane, uint32_t number, uint32_t *status)
 
     if (number < sizeof(storvsp_operations) / sizeof(storvsp_operations[0]))
         operation = &storvsp_operations[number];
-    *status = ENL_STORAGE_STATUS_INVALID_DEVICE_STATE;
-    if (!operation || !operation->states) {
-        /* Of requests that exist elsewhere, an SRB out of its state comes here too. */
-        if (number != ENL_STORAGE_EXECUTE_SRB)
-            *status = ENL_STORAGE_STATUS_INVALID_DEVICE_REQUEST;
+    *status = ENL_STORAGE_STATUS_INVALID_DEVICE_REQUEST;
+    if (!operation || !operation->states)
         return NULL;
-    }
+    *status = ENL_STORAGE_STATUS_INVALID_DEVICE_STATE;
     if (!(operation->states & IN(lane->state)) ||
         (operation->primary && lane->port->index))
         return NULL;
