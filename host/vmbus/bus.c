@@ -31,6 +31,19 @@ enlh_bus_free(struct enlh_vmbus *bus, void *memory, size_t len)
     enlh_ops_free(bus->partition, memory, len);
 }
 
+int
+enlh_bus_lock_create(struct enlh_vmbus *bus, void **out)
+{
+    *out = enlh_ops_lock_create(bus->partition);
+    return *out || !bus->partition->ops.lock ? 0 : -ENL_E_NOMEM;
+}
+
+void
+enlh_bus_lock_destroy(struct enlh_vmbus *bus, void *lock)
+{
+    enlh_ops_lock_destroy(bus->partition, lock);
+}
+
 void
 enlh_bus_lock(struct enlh_vmbus *bus, void *lock)
 {
@@ -112,16 +125,24 @@ enlh_bus_listen(struct enlh_vmbus *bus, enlh_vp_drained_fn fn)
         enlh_vp_on_drained(enlh_partition_vp(bus->partition, i), fn, bus);
 }
 
+/* Only what this bus has connected: there may be another bus. */
 static void
 enlh_bus_disconnect(struct enlh_vmbus *bus)
 {
-    enlh_bus_listen(bus, NULL);
-    (void)enlh_port_events(bus->partition, ENLH_BUS_DOOR_BASE, ENLH_BUS_RELIDS, NULL,
-                           NULL);
-    for (size_t i = 0; i < sizeof(bus->ports) / sizeof(bus->ports[0]); i++)
+    int r = 0;
+
+    if (bus->is_listening)
+        enlh_bus_listen(bus, NULL);
+    if (bus->has_doors)
+        r = enlh_port_events(bus->partition, ENLH_BUS_DOOR_BASE, ENLH_BUS_RELIDS, NULL,
+                             NULL);
+    ENLH_BUG_ON(bus->partition, r < 0);
+    for (size_t i = 0; i < sizeof(bus->ports) / sizeof(bus->ports[0]); i++) {
         if (bus->ports[i].bus)
-            (void)enlh_port_message(bus->partition, bus->ports[i].connection_id, NULL,
-                                    NULL);
+            r = enlh_port_message(bus->partition, bus->ports[i].connection_id, NULL,
+                                  NULL);
+        ENLH_BUG_ON(bus->partition, r < 0);
+    }
 }
 
 /* Ports come last: from then on VPs may be inside. */
@@ -138,15 +159,20 @@ enlh_bus_init(struct enlh_vmbus *bus)
                         bus->ops.loop_wake, bus->ctx);
     if (r < 0)
         return r;
-    bus->gpadl_lock = enlh_ops_lock_create(partition);
-    if (!bus->gpadl_lock && partition->ops.lock)
-        return -ENL_E_NOMEM;
-    r = enlh_inbox_init(bus);
+    r = enlh_bus_lock_create(bus, &bus->gpadl_lock);
+    if (r == 0)
+        r = enlh_inbox_init(bus);
+    if (r < 0)
+        return r;
+    r = enlh_door_connect(bus);
+    bus->has_doors = r == 0;
+    if (r == 0)
+        r = enlh_inbox_connect(bus);
     if (r < 0)
         return r;
     enlh_bus_listen(bus, enlh_bus_drained);
-    r = enlh_door_connect(bus);
-    return r < 0 ? r : enlh_inbox_connect(bus);
+    bus->is_listening = true;
+    return 0;
 }
 
 static void
@@ -155,7 +181,7 @@ enlh_bus_fini(struct enlh_vmbus *bus)
     struct enlh_partition *partition = bus->partition;
 
     enlh_inbox_fini(bus);
-    enlh_ops_lock_destroy(partition, bus->gpadl_lock);
+    enlh_bus_lock_destroy(bus, bus->gpadl_lock);
     enlh_defer_fini(&bus->deferred);
     enlh_ops_free(partition, bus, sizeof(*bus));
 }
@@ -296,4 +322,10 @@ enlh_vmbus_counters(const struct enlh_vmbus *bus, struct enlh_vmbus_counters *ou
         .gpadls = bus->quota.count,
         .gpadl_bytes = bus->quota.bytes,
     };
+}
+
+struct enlh_partition *
+enlh_vmbus_partition(const struct enlh_vmbus *bus)
+{
+    return bus->partition;
 }

@@ -121,6 +121,7 @@ struct enlh_vmbus {
     uint32_t vp_count;
 
     struct enlh_bus_port ports[2];
+    bool has_doors, is_listening; /* what is to be disconnected */
     struct enlh_inbox inbox;
     struct enlh_outbox outbox;
     struct enlh_defer_queue deferred;
@@ -151,6 +152,9 @@ void enlh_bus_attend(struct enlh_vmbus *bus);
 /* Memory from the embedder, zeroed; freed with the same length. Thread: any. */
 void *enlh_bus_alloc(struct enlh_vmbus *bus, size_t len);
 void enlh_bus_free(struct enlh_vmbus *bus, void *memory, size_t len);
+/* A lock, or NULL where one thread does all. Returns 0, or -ENL_E_NOMEM. */
+ENL_MUST_CHECK int enlh_bus_lock_create(struct enlh_vmbus *bus, void **out);
+void enlh_bus_lock_destroy(struct enlh_vmbus *bus, void *lock);
 void enlh_bus_lock(struct enlh_vmbus *bus, void *lock);
 void enlh_bus_unlock(struct enlh_vmbus *bus, void *lock);
 /* Copy a caller's struct, which may be older (shorter) than ours, over our zeroed one. */

@@ -18,12 +18,15 @@ int
 enlh_inbox_init(struct enlh_vmbus *bus)
 {
     bus->inbox.ring = enlh_bus_alloc(bus, ENLH_INBOX_LEN * sizeof(*bus->inbox.ring));
-    return bus->inbox.ring ? 0 : -ENL_E_NOMEM;
+    if (!bus->inbox.ring)
+        return -ENL_E_NOMEM;
+    return enlh_bus_lock_create(bus, &bus->inbox.lock);
 }
 
 void
 enlh_inbox_fini(struct enlh_vmbus *bus)
 {
+    enlh_bus_lock_destroy(bus, bus->inbox.lock);
     enlh_bus_free(bus, bus->inbox.ring, ENLH_INBOX_LEN * sizeof(*bus->inbox.ring));
 }
 
