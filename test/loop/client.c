@@ -65,6 +65,13 @@ block_check(struct model *model, const uint8_t *block, uint32_t lba)
         loop_fail("block %u does not hold write %u", lba, version);
 }
 
+void
+model_check(struct model *model, const uint8_t *disk)
+{
+    for (uint32_t lba = 0; lba < model->blocks; lba++)
+        block_check(model, disk + (size_t)lba * BLOCK, lba);
+}
+
 static bool
 range_lock(struct model *model, uint32_t lba, uint32_t count)
 {
@@ -397,10 +404,29 @@ client_free(struct client *c)
 }
 
 static void
+client_move(struct client *c, uint32_t vp)
+{
+    int rc;
+
+    if (!c->channel || !enlg_channel_is_open(c->channel))
+        return;
+    rc = enlg_channel_move(c->channel, vp);
+    loop_check(rc == 0 || rc == -ENL_E_BUSY ||
+               (rc == -ENL_E_NOTSUP &&
+                enlg_vmbus_version(&c->guest->bus) < ENL_VMBUS_VERSION_WIN10_4_1));
+    c->guest->moves += rc == 0;
+}
+
+static void
 client_bus_step(struct client *c)
 {
+    uint32_t move;
+
     if (atomic_load(&c->phase) == CLIENT_FREE)
         return;
+    move = atomic_exchange(&c->guest->ask_move[c - c->guest->clients], 0);
+    if (move)
+        client_move(c, move - 1);
     if (atomic_load(&c->lost) || atomic_load(&c->stopped))
         (void)client_park(c);
     if (atomic_load(&c->phase) == CLIENT_PARKED && atomic_load(&c->lost)) {
@@ -455,6 +481,30 @@ guest_close_client(struct guest *guest, uint32_t i)
 {
     if (atomic_load(&guest->clients[i].phase) == CLIENT_RUNNING)
         client_lose(&guest->clients[i]);
+}
+
+void
+guest_move_client(struct guest *guest, uint32_t i, uint32_t vp)
+{
+    atomic_store(&guest->ask_move[i], vp + 1);
+    loop_ipi(guest->loop, 0, VECTOR_IPI);
+}
+
+void
+guest_abandon(struct guest *guest)
+{
+    for (uint32_t i = 0; i < GUEST_CLIENTS * GUEST_IOS; i++) {
+        struct client_io *cio = &guest->clients[i / GUEST_IOS].ios[i % GUEST_IOS];
+
+        if (!cio->busy)
+            continue;
+        cio->io.result = -ENL_E_CANCELED;
+        if (cio->io.data_in == ENL_STORAGE_DATA_WRITE)
+            write_done(cio);
+        if (cio->count)
+            memset(cio->client->model->locked + cio->lba, 0, cio->count);
+        cio->busy = false;
+    }
 }
 
 bool

@@ -7,66 +7,23 @@
 #include "enlight/abi/guids.h"
 #include "enlight/abi/timesync.h"
 #include "enlight/host/ic.h"
-#include "test/loop/guest.h"
-
-struct rig {
-    struct loop loop;
-    struct guest *guest;
-    struct loop_config config;
-    struct guest_config guest_config;
-    uint32_t removed;
-    /* services */
-    uint32_t ready_framework, ready_version;
-    uint32_t alive, accepted;
-};
+#include "test/loop/rig.h"
 
 static struct rig rig;
+
+/* What the host's services said. */
+static struct {
+    uint32_t framework, version; /* agreed on */
+    uint32_t alive, accepted;
+} heard;
+static uint32_t removed;
 
 static void
 rig_defaults(uint64_t seed)
 {
-    memset(&rig, 0, sizeof(rig));
-    loop_config_defaults(&rig.config, seed);
-    rig.config.knobs.spurious_runs = 10;
-    rig.config.knobs.repeat_interrupts = 5;
-    rig.config.knobs.refuse_posts = 10;
-    guest_config_defaults(&rig.guest_config);
-}
-
-static void
-rig_start(void)
-{
-    loop_init(&rig.loop, &rig.config);
-    rig.guest = guest_boot(&rig.loop, &rig.guest_config);
-}
-
-static bool
-is_unloaded(void *ctx)
-{
-    (void)ctx;
-    return rig.guest->unloaded;
-}
-
-static void
-rig_leave(void)
-{
-    rig.guest->hold = true;
-    guest_unload(rig.guest, false);
-    loop_run_until(&rig.loop, is_unloaded, NULL, "UNLOADED");
-    loop_run_idle(&rig.loop);
-}
-
-static void
-rig_end(void)
-{
-    struct enlh_vmbus_counters counters;
-
-    enlh_vmbus_counters(rig.loop.bus, &counters);
-    loop_check(counters.messages_malformed == 0);
-    loop_check(counters.gpadls == 0 && counters.gpadl_bytes == 0);
-    loop_check(rig.loop.faults == 0);
-    guest_bury(rig.guest);
-    loop_fini(&rig.loop);
+    memset(&heard, 0, sizeof(heard));
+    removed = 0;
+    rig_init(&rig, seed);
 }
 
 static bool
@@ -83,15 +40,15 @@ contact(uint32_t host_max, uint32_t guest_max, uint32_t want)
 
     rig.config.max_version = host_max;
     rig.guest_config.max_version = guest_max;
-    rig_start();
+    rig_start(&rig);
     loop_run_until(&rig.loop, has_all_offers, NULL, "ALL_OFFERS");
     loop_check(enlg_vmbus_version(&rig.guest->bus) == want);
     loop_check(enlh_vmbus_version(rig.loop.bus) == want);
     enlg_vmbus_counters(&rig.guest->bus, &counters);
     loop_check(counters.messages_malformed == 0 && counters.offers_refused == 0);
-    rig_leave();
+    rig_leave(&rig);
     loop_check(enlg_vmbus_version(&rig.guest->bus) == 0);
-    rig_end();
+    rig_end(&rig);
 }
 
 static void
@@ -146,11 +103,11 @@ contact_without_a_common_version_fails(uint64_t seed)
     rig_defaults(seed);
     rig.config.max_version = ENL_VMBUS_VERSION_WIN10;
     rig.guest_config.min_version = ENL_VMBUS_VERSION_WIN10_5_0;
-    rig_start();
+    rig_start(&rig);
     loop_run_until(&rig.loop, has_failed, NULL, "FAILED");
     loop_check(enlg_vmbus_state(&rig.guest->bus) == ENLG_VMBUS_FAILED);
     loop_run_idle(&rig.loop);
-    rig_end();
+    rig_end(&rig);
 }
 
 /* ---- offers ---- */
@@ -188,7 +145,7 @@ offer_nothing(uint32_t number)
     offer.instance.b[0] = (uint8_t)number;
     offer.instance.b[1] = (uint8_t)(number >> 8);
     offer.user_defined[7] = (uint8_t)number;
-    loop_check(enlh_channel_offer(rig.loop.bus, &offer, &nothing_ops, &rig.removed,
+    loop_check(enlh_channel_offer(rig.loop.bus, &offer, &nothing_ops, &removed,
                                   &channel) == 0);
     return channel;
 }
@@ -220,7 +177,7 @@ offers_all_arrive(uint64_t seed)
 
     rig_defaults(seed);
     rig.config.offer_seed = seed % 3 ? seed : 0;
-    rig_start();
+    rig_start(&rig);
     for (uint32_t i = 0; i < OFFERS; i++)
         channels[i] = offer_nothing(i);
     loop_run_until(&rig.loop, has_all_offers, NULL, "ALL_OFFERS");
@@ -228,9 +185,9 @@ offers_all_arrive(uint64_t seed)
     for (uint32_t i = 0; i < OFFERS; i++)
         enlh_channel_rescind(channels[i]);
     loop_run_idle(&rig.loop);
-    loop_check(rig.removed == OFFERS && rig.guest->gone == OFFERS);
-    rig_leave();
-    rig_end();
+    loop_check(removed == OFFERS && rig.guest->gone == OFFERS);
+    rig_leave(&rig);
+    rig_end(&rig);
 }
 
 /* ---- services ---- */
@@ -242,14 +199,14 @@ service_event(void *ctx, enum enlh_ic_event event, uint32_t framework, uint32_t 
     (void)ctx;
     switch (event) {
     case ENLH_IC_READY:
-        rig.ready_framework = framework;
-        rig.ready_version = version;
+        heard.framework = framework;
+        heard.version = version;
         break;
     case ENLH_IC_ALIVE:
-        rig.alive++;
+        heard.alive++;
         break;
     case ENLH_IC_ACCEPTED:
-        rig.accepted++;
+        heard.accepted++;
         break;
     default:
         loop_fail("service event %d, status %#x", (int)event, status);
@@ -263,7 +220,7 @@ static bool
 is_ready(void *ctx)
 {
     (void)ctx;
-    return rig.ready_version != 0;
+    return heard.version != 0;
 }
 
 static bool
@@ -279,20 +236,20 @@ heartbeat_answers(uint64_t seed)
     struct enlh_heartbeat *heartbeat;
 
     rig_defaults(seed);
-    rig_start();
+    rig_start(&rig);
     loop_check(enlh_heartbeat_create(rig.loop.bus, &service_config, &heartbeat) == 0);
     loop_run_until(&rig.loop, is_ready, NULL, "the heartbeat's versions");
-    loop_check(rig.ready_framework == 3 << 16 && rig.ready_version == 3 << 16);
+    loop_check(heard.framework == 3 << 16 && heard.version == 3 << 16);
     for (int i = 0; i < 3; i++) {
         enlh_heartbeat_tick(heartbeat);
         loop_run_idle(&rig.loop);
     }
-    loop_check(has_answered_three(NULL) && rig.alive == 1);
+    loop_check(has_answered_three(NULL) && heard.alive == 1);
     enlh_heartbeat_destroy(heartbeat);
     loop_run_idle(&rig.loop);
     loop_check(rig.guest->gone == 1);
-    rig_leave();
-    rig_end();
+    rig_leave(&rig);
+    rig_end(&rig);
 }
 
 static void
@@ -301,17 +258,17 @@ shutdown_is_obeyed(uint64_t seed)
     struct enlh_shutdown *shutdown;
 
     rig_defaults(seed);
-    rig_start();
+    rig_start(&rig);
     loop_check(enlh_shutdown_create(rig.loop.bus, &service_config, &shutdown) == 0);
     loop_run_until(&rig.loop, is_ready, NULL, "the shutdown service's versions");
-    loop_check(rig.ready_version == (3 << 16 | 2));
+    loop_check(heard.version == (3 << 16 | 2));
     loop_check(enlh_shutdown_request(shutdown, ENLH_SHUTDOWN_REBOOT, true, "test") == 0);
     loop_run_idle(&rig.loop);
-    loop_check(rig.accepted == 1 && rig.guest->shutdowns == 1);
+    loop_check(heard.accepted == 1 && rig.guest->shutdowns == 1);
     loop_check(rig.guest->shutdown_kind == ENLG_SHUTDOWN_RESTART);
     enlh_shutdown_destroy(shutdown);
-    rig_leave();
-    rig_end();
+    rig_leave(&rig);
+    rig_end(&rig);
 }
 
 static void
@@ -321,16 +278,16 @@ timesync_is_heard(uint64_t seed)
     uint64_t utc = ENL_TIMESYNC_UNIX_EPOCH + 123456789;
 
     rig_defaults(seed);
-    rig_start();
+    rig_start(&rig);
     loop_check(enlh_timesync_create(rig.loop.bus, &service_config, &timesync) == 0);
     loop_run_until(&rig.loop, is_ready, NULL, "the time service's versions");
-    loop_check(rig.ready_version == 4 << 16);
+    loop_check(heard.version == 4 << 16);
     enlh_timesync_tick(timesync, utc, 4711, true);
     loop_run_idle(&rig.loop);
     loop_check(rig.guest->time_utc == utc && rig.guest->time_reference == 4711);
     enlh_timesync_destroy(timesync);
-    rig_leave();
-    rig_end();
+    rig_leave(&rig);
+    rig_end(&rig);
 }
 
 /* ---- clock and timers: functions of the guest on VP 0 ---- */
@@ -392,7 +349,7 @@ timer_run(uint64_t seed, bool direct, bool every)
 
     rig_defaults(seed);
     rig.config.knobs.repeat_interrupts = 0;
-    rig_start();
+    rig_start(&rig);
     timer = (struct timer_test){
         .direct = direct, .every = every, .step = rig.loop.guest_step};
     rig.loop.guest_step = timer_step;
@@ -402,8 +359,8 @@ timer_run(uint64_t seed, bool direct, bool every)
     loop_reset(&rig.loop);
     rig.guest = guest_boot(&rig.loop, &rig.guest_config);
     loop_run_until(&rig.loop, has_all_offers, NULL, "ALL_OFFERS after a reset");
-    rig_leave();
-    rig_end();
+    rig_leave(&rig);
+    rig_end(&rig);
 }
 
 static void
@@ -421,7 +378,7 @@ static bool
 all_are_removed(void *ctx)
 {
     (void)ctx;
-    return rig.removed == 5;
+    return removed == 5;
 }
 
 static void
@@ -432,7 +389,7 @@ polling_survives_lost_interrupts(uint64_t seed)
     rig_defaults(seed);
     rig.config.knobs.drop_interrupts = seed % 2 ? 50 : 100;
     rig.guest_config.polls = true;
-    rig_start();
+    rig_start(&rig);
     for (uint32_t i = 0; i < 5; i++)
         channels[i] = offer_nothing(i);
     loop_run_until(&rig.loop, has_all_offers, NULL, "ALL_OFFERS");
@@ -441,8 +398,8 @@ polling_survives_lost_interrupts(uint64_t seed)
         enlh_channel_rescind(channels[i]);
     loop_run_until(&rig.loop, all_are_removed, NULL, "the release of every relid");
     guest_unload(rig.guest, false);
-    loop_run_until(&rig.loop, is_unloaded, NULL, "UNLOADED");
-    rig_end();
+    loop_run_until(&rig.loop, rig_is_unloaded, &rig, "UNLOADED");
+    rig_end(&rig);
 }
 
 int

@@ -226,7 +226,8 @@ bus_start(struct guest *guest)
     if (guest->config.min_version)
         config.min_version = guest->config.min_version;
     loop_check(enlg_vmbus_init(&guest->bus, &guest->partition, &config) == 0);
-    loop_check(enlg_vmbus_connect(&guest->bus) == 0);
+    /* A host without that connection id refuses at once, without an event. */
+    guest->failed = enlg_vmbus_connect(&guest->bus) == -ENL_E_NOENT;
     atomic_store(&guest->bus_up, true);
 }
 

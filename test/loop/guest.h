@@ -42,6 +42,8 @@ struct model {
 
 void model_init(struct model *model, uint32_t blocks, uint64_t seed);
 void model_fini(struct model *model);
+/* All blocks of the disk are what they should be. */
+void model_check(struct model *model, const uint8_t *disk);
 
 struct guest;
 struct client;
@@ -120,6 +122,7 @@ struct guest {
     atomic_bool hypercalls_up;
     /* asked by the test */
     atomic_bool ask_unload;
+    atomic_uint ask_move[GUEST_CLIENTS]; /* VP + 1 */
     bool reconnect; /* after the unload */
     bool hold;      /* open no disk */
     /* seen */
@@ -129,7 +132,7 @@ struct guest {
     enum enlg_shutdown_kind shutdown_kind;
     uint64_t time_utc, time_reference;
     uint64_t timer_expirations;
-    uint64_t moves, move_failures, opens, closes;
+    uint64_t moves, opens, closes;
     /* its memory, for whoever buries it */
     struct {
         void *pages;
@@ -142,8 +145,13 @@ struct guest *guest_boot(struct loop *loop, const struct guest_config *config);
 /* Give its memory back: after an unload, or when the host has forgotten it. */
 void guest_bury(struct guest *guest);
 
+/* The kernel is no more, its requests will never be heard of: what the disks may hold. */
+void guest_abandon(struct guest *guest);
+
 /* VP 0: close a client when its thread has let go. Thread: any. */
 void guest_close_client(struct guest *guest, uint32_t i);
+/* VP 0: have the host interrupt another VP for this client's channel. Thread: any. */
+void guest_move_client(struct guest *guest, uint32_t i, uint32_t vp);
 /* Every disk that is open has done its requests, nothing is under way. */
 bool guest_is_quiet(const struct guest *guest);
 bool guest_clients_free(const struct guest *guest);
