@@ -26,17 +26,30 @@ if [ ${#targets[@]} -eq 0 ]; then
     done
 fi
 
-host_sources()
+# Everything but the targets, compiled once. It is an archive, so a target may bring its own
+# build of a source.
+library()
 {
-    git ls-files 'common/*.c' 'host/*.c' 'test/unit/fake_*.c' 'test/fuzz/rig*.c' 'backend/block/memory.c'
+    local source object objects=()
+    while read -r source; do
+        object=$out/lib/${source//\//-}.o
+        objects+=("$object")
+        compile -c "$source" -o "$object" || return 1
+    done < <(git ls-files 'common/*.c' 'host/*.c' backend/block/memory.c backend/block/work.c &&
+        printf '%s\n' test/fuzz/rig*.c)
+    rm -f "$out/libfuzz.a"
+    ar crs "$out/libfuzz.a" "${objects[@]}"
+}
+
+compile()
+{
+    clang -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+        -fno-strict-aliasing -Iinclude -I. -Itest/fuzz "$@"
 }
 
 build()
 {
-    local sources
-    mapfile -t sources < <(host_sources)
-    clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-        -fno-strict-aliasing -Iinclude -I. -Itest/unit -Itest/fuzz "test/fuzz/$1.c" "${sources[@]}" -o "$out/$1"
+    compile -fsanitize=fuzzer "test/fuzz/$1.c" "$out/libfuzz.a" -o "$out/$1"
 }
 
 fuzz()
@@ -52,7 +65,8 @@ fuzz()
     fi
 }
 
-mkdir -p "$out"
+mkdir -p "$out/lib"
+library || exit 1
 for target in "${targets[@]}"; do
     if build "$target" && fuzz "$target"; then
         passed=$((passed + 1))
