@@ -49,6 +49,32 @@ channel_open_gives_it_a_worker(void **state)
     assert_int_equal(worker->stops, 1);
 }
 
+static int (*real_start)(void *ctx, struct enlh_channel *channel, uint32_t connection_id);
+
+/* The worker is quick: its first turn is over, and then a completion comes. */
+static int
+start_and_wake(void *ctx, struct enlh_channel *channel, uint32_t connection_id)
+{
+    int result = real_start(ctx, channel, connection_id);
+
+    assert_int_equal(enlh_channel_run(channel), ENLH_RUN_IDLE);
+    r.worker[enlh_channel_relid(channel)].woken = false;
+    enlh_channel_wake(channel);
+    return result;
+}
+
+static void
+channel_a_wake_during_its_start_is_not_lost(void **state)
+{
+    (void)state;
+    prepared(ENL_VMBUS_VERSION_WS2022);
+    real_start = r.bus->ops.channel_start;
+    r.bus->ops.channel_start = start_and_wake;
+    assert_int_equal(open_status(0), 0);
+    assert_true(r.worker[guest.relid].woken);
+    rig_stop(&r);
+}
+
 /* V55: whatever was lost before the guest knew that it is open. */
 static void
 channel_open_is_followed_by_one_signal(void **state)
@@ -493,6 +519,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channel_open_gives_it_a_worker),
+        cmocka_unit_test(channel_a_wake_during_its_start_is_not_lost),
         cmocka_unit_test(channel_open_is_followed_by_one_signal),
         cmocka_unit_test(channel_rings_are_not_touched_before_open),
         cmocka_unit_test(channel_open_of_garbage_headers_fails),

@@ -450,6 +450,29 @@ gpadl_scattered_memory_is_bounded(void **state)
     rig_stop(&r);
 }
 
+/* Even where guest memory is not the bound, ours is. */
+static void
+gpadl_memory_of_ours_is_bounded(void **state)
+{
+    uint32_t count = 0;
+
+    (void)state;
+    rig_init(&r);
+    r.config.gpadl_limit = UINT64_C(1) << 40;
+    rig_start(&r, 1);
+    assert_int_equal(rig_negotiate(&r, ENL_VMBUS_VERSION_WS2022).supported, 1);
+    for (; count < 1000; count++) {
+        struct header_message message = header_of(1, count, 65528, 1);
+
+        rig_post(&r, &message, sizeof(message.header));
+        if (rig_drain(&r))
+            break;
+    }
+    assert_int_equal(count, 256);
+    assert_true(r.bus->quota.host_bytes <= 16u << 20);
+    rig_stop(&r);
+}
+
 static void
 gpadl_without_memory_is_refused(void **state)
 {
@@ -624,6 +647,7 @@ main(void)
         cmocka_unit_test(gpadl_quota_counts_what_is_announced),
         cmocka_unit_test(gpadl_a_flood_of_tiny_ones_is_bounded),
         cmocka_unit_test(gpadl_scattered_memory_is_bounded),
+        cmocka_unit_test(gpadl_memory_of_ours_is_bounded),
         cmocka_unit_test(gpadl_without_memory_is_refused),
         cmocka_unit_test(gpadl_teardown_of_what_is_not_there_is_acknowledged),
         cmocka_unit_test(gpadl_teardown_of_another_channels_is_a_fault),
