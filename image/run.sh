@@ -70,9 +70,9 @@ prepare()
     kernel_dir=$("$here/kernel.sh" "$kernel")
     key=$(sha256sum "$tree/test/os/guest/vdso.c" | cut -c1-16)
     cached "probe/$key" vdso_probe
-    "$here/initrd.sh" "$kernel_dir" --script "$script" --script "$tree/test/os/guest/lib.sh" \
+    "$here/initrd.sh" "$kernel" --script "$script" --script "$tree/test/os/guest/lib.sh" \
         --script "$CACHE/probe/$key/vdso" "$work/initrd"
-    "$here/rootfs.sh" "$kernel_dir" "$work/root.raw"
+    "$here/rootfs.sh" "$kernel" "$work/root.raw"
 }
 
 # The last line of the report decides; a guest that never got there has failed.

@@ -5,6 +5,7 @@
  * Run by the user. Reads /proc/cpuinfo; looks for nested/run.sh beside the build tree and
  * in the installed data folder. Tests: test/unit/tool_accel.c, and every run in CI.
  */
+#define _GNU_SOURCE
 #include "tool/accel.h"
 
 #include <errno.h>

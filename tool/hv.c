@@ -20,7 +20,7 @@ enlt_hv_defaults(struct enlt_hv *hv)
 {
     memset(hv, 0, sizeof(*hv));
     enlh_config_defaults(&hv->identity);
-    hv->features = hv->identity.features;
+    (void)!enlh_features_preset("linux", &hv->features);
 }
 
 /* "vendor-id" and "version-id-*": values of CPUID, no features. Returns 1 when it was one. */
@@ -201,7 +201,7 @@ enlt_hv_list(const struct enlk_caps *caps)
         printf("%-22s %-22s %-40s %s\n", info->name,
                served_by(caps, ENLH_F_BIT(info->feature)), info->summary, needs);
     }
-    printf("\nPresets: none, linux (the default), windows, max. Values: spinlocks=N, "
+    printf("\nPresets: none, portable, linux (the default), windows, max. Values: spinlocks=N, "
            "vendor-id=TEXT,\nversion-id-build=N, -major, -minor, -spack, -sbranch, "
            "-snumber.\n");
 }

@@ -124,13 +124,15 @@ enlh_feature_find(const char *name)
  * What Linux uses and every embedder can give. The hypercalls for TLB flush and IPI are
  * left out: where the hypervisor below does not answer them they cost more than they save.
  */
-#define PRESET_LINUX                                                                     \
+#define PRESET_PORTABLE                                                                  \
     (B(BASE) | B(VPINDEX) | B(RELAXED) | B(RUNTIME) | B(TIME) | B(FREQUENCIES) |         \
      B(SYNIC) | B(STIMER) | B(STIMER_DIRECT) | B(CRASH) | B(RESET) | B(NO_AUTO_EOI))
 
-#define PRESET_WINDOWS                                                                   \
-    (PRESET_LINUX | B(VAPIC) | B(TLBFLUSH) | B(TLBFLUSH_EXT) | B(IPI) |                  \
-     B(EX_PROCESSOR_MASKS) | B(SPINLOCKS) | B(REENLIGHTENMENT))
+#define PRESET_LINUX                                                                     \
+    (PRESET_PORTABLE | B(VAPIC) | B(TLBFLUSH) | B(TLBFLUSH_EXT) | B(IPI) |               \
+     B(EX_PROCESSOR_MASKS))
+
+#define PRESET_WINDOWS (PRESET_LINUX | B(SPINLOCKS) | B(REENLIGHTENMENT))
 
 /* Not the leaf that needs numbers of a real host, and not what hides us from Linux. */
 #define PRESET_MAX (((ENLH_F_BIT(ENLH_F_COUNT)) - 1) & ~(B(NESTED) | B(KVM_LEAVES)))
@@ -146,6 +148,7 @@ enlh_features_preset(const char *name, struct enlh_features *out)
         struct enlh_features features;
     } preset[] = {
         {"none", {0, SPINS_NEVER}},
+        {"portable", {PRESET_PORTABLE, SPINS_NEVER}},
         {"linux", {PRESET_LINUX, SPINS_NEVER}},
         {"windows", {PRESET_WINDOWS, SPINS_WINDOWS}},
         {"max", {PRESET_MAX, SPINS_WINDOWS}},

@@ -21,7 +21,7 @@ enlh_config_defaults(struct enlh_config *config)
     memset(config, 0, sizeof(*config));
     config->size = sizeof(*config);
     config->vp_count = 1;
-    (void)!enlh_features_preset("linux", &config->features);
+    (void)!enlh_features_preset("portable", &config->features);
     memcpy(config->vendor, "Microsoft Hv", sizeof(config->vendor));
     config->major = 10;
     config->build = 20348;

@@ -62,7 +62,7 @@ round()
                 pid=$(pgrep -f -o "$work/scratch.raw")
                 continue
             fi
-            echo "$who $job $iops $((($(counter exits) - exits))) $((($(counter irq_injections) - irqs)))" >>"$results"
+            echo "$who $job $iops $(($(counter exits) - exits)) $(($(counter irq_injections) - irqs))" >>"$results"
             echo "$who memory-KiB $(own_memory "$pid") 0 0" >>"$results"
             ;;
         esac

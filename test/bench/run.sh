@@ -28,7 +28,7 @@ kernel=$("$tree/image/kernel.sh" 6.1) || exit 1
 cp "$kernel/vmlinux" "$work/vmlinux" && cp "$kernel/vmlinuz" "$work/vmlinuz"
 "$tree/image/initrd.sh" "$kernel" --modules virtio_pci,virtio_blk,virtio_mmio \
     --script "$tree/test/os/guest/bench.sh" --script "$tree/test/os/guest/lib.sh" "$work/initrd" || exit 1
-"$tree/image/rootfs.sh" "$kernel" "$work/root.raw" || exit 1
+"$tree/image/rootfs.sh" 6.1 "$work/root.raw" || exit 1
 cp "$(find "$kernel/modules" -name brd.ko)" "$work/brd.ko" || exit 1
 
 if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then

@@ -66,7 +66,7 @@ prepare_kernel()
     cp "$source/vmlinux" "$dir/vmlinuz" 2>/dev/null || cp "$source/vmlinuz" "$dir/vmlinuz"
     "$tree/image/initrd.sh" "$source" "${scripts[@]}" "$dir/initrd" || exit 1
     "$tree/image/initrd.sh" "$source" --modules hv_utils --init "$here/guest/sweep-init" "$dir/sweep" || exit 1
-    "$tree/image/rootfs.sh" "$source" "$dir/root.raw" || exit 1
+    "$tree/image/rootfs.sh" "$kernel" "$dir/root.raw" || exit 1
 }
 
 # run_list NAME SCENARIO... : in a nested machine, or here.

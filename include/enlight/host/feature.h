@@ -71,7 +71,11 @@ const struct enlh_feature_info *enlh_feature_at(size_t i);
 /* Find a feature by name or alias, with or without "hv-" or "hv_"; NULL if unknown. */
 const struct enlh_feature_info *enlh_feature_find(const char *name);
 
-/* Fill in a preset: none, linux, windows, max. Returns 0, or -ENL_E_NOENT. Thread: any. */
+/*
+ * Fill in a preset: none; portable: what the core answers well alone; linux: that, and what
+ * a hypervisor below answers better than the core; windows; max.
+ * Returns 0, or -ENL_E_NOENT. Thread: any.
+ */
 ENL_MUST_CHECK int enlh_features_preset(const char *name, struct enlh_features *out);
 
 /*

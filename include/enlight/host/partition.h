@@ -151,7 +151,7 @@ struct enlh_config {
     uint32_t nested_eax, nested_ebx; /* leaf 0xA, when the nested feature is on */
 };
 
-/* Fill in a generation 2 guest with one VP and the preset "linux". Thread: any. */
+/* Fill in a generation 2 guest with one VP and the preset "portable". Thread: any. */
 void enlh_config_defaults(struct enlh_config *config);
 
 /*
