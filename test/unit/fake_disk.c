@@ -109,6 +109,9 @@ disk_kick(struct enlh_block_queue *queue)
     must(queue->open && !queue->in_reap);
     queue->disk->kicks++;
     queue->kicked_count = queue->taken_count;
+    /* All of it is ready, and nobody is inside. */
+    if (!queue->disk->hold && queue->kicked_count)
+        queue->wake.fn(queue->wake.ctx);
 }
 
 static void

@@ -119,6 +119,21 @@ srb_unmap_discards_each_extent(void **state)
     assert_int_equal(rig_counters(rig).discards, 1);
 }
 
+/* Nobody but the backend wakes the channel, and still it comes to the end. */
+static void
+srb_unmap_needs_no_other_wakes(void **state)
+{
+    struct rig *rig = *state;
+    struct enl_storage_packet packet = make_unmap(rig, 32);
+
+    rig_put_srb(rig, &packet);
+    (void)fake_channel_run(rig->channel);
+    while (atomic_exchange(&rig->channel->wakes, 0))
+        (void)fake_channel_run(rig->channel);
+    packet = rig_answer(rig, rig->transaction_id, 64);
+    rig_assert_good(&packet, 8 + 16 * 32);
+}
+
 /* The list is read once: what the guest does to it afterwards changes nothing. */
 static void
 srb_unmap_list_is_private(void **state)
@@ -209,6 +224,7 @@ main(void)
         RIG_TEST(srb_write_same_of_zeros_zeroes),
         RIG_TEST(srb_write_same_without_data),
         RIG_TEST(srb_unmap_discards_each_extent),
+        RIG_TEST(srb_unmap_needs_no_other_wakes),
         RIG_TEST(srb_unmap_list_is_private),
         RIG_TEST(srb_unmap_stops_at_the_first_failure),
         RIG_TEST(srb_unmap_of_nothing_is_good),

@@ -140,9 +140,9 @@ lane_answers_wait_for_room_in_order(void **state)
     rig_silent(rig);
 }
 
-/* Answers that need no disk keep their place behind those that wait. */
+/* Answers that need no disk wait like the others. */
 static void
-lane_quick_answers_do_not_overtake(void **state)
+lane_quick_answers_wait_for_room_too(void **state)
 {
     struct rig *rig = *state;
     struct enl_storage_packet ready = RIG_SRB(ENL_STORAGE_DATA_NONE, 0, 0x00);
@@ -367,7 +367,7 @@ main(void)
         EIGHT_TEST(lane_idle_run_touches_no_backend),
         EIGHT_TEST(lane_completion_wakes_the_channel),
         EIGHT_TEST(lane_answers_wait_for_room_in_order),
-        EIGHT_TEST(lane_quick_answers_do_not_overtake),
+        EIGHT_TEST(lane_quick_answers_wait_for_room_too),
         RIG_TEST(lane_out_of_long_arrays_leaves_packets_in_the_ring),
         RIG_TEST(lane_allocates_nothing_while_it_is_open),
         EIGHT_TEST(lane_quiesce_waits_for_the_backend),

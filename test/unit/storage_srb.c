@@ -83,6 +83,23 @@ srb_neighbouring_spans_become_one(void **state)
     assert_memory_equal(rig_memory(rig, RIG_BUFFER), rig->disks[0].data, 256 * 512);
 }
 
+/* Alike in their offsets, but in two regions: no neighbours. */
+static void
+srb_spans_of_two_regions_stay_apart(void **state)
+{
+    struct rig *rig = *state;
+    struct enl_storage_packet packet = rig_read(0, 2);
+    struct enlh_span spans[2];
+
+    spans[0] = rig_span(rig, 0x80000, 512);
+    spans[1] = rig_span(rig, FAKE_HIGH_GPA + 0x80200, 512);
+    packet = rig_exec(rig, &packet, spans, 2);
+    rig_assert_good(&packet, 1024);
+    assert_memory_equal(rig_memory(rig, 0x80000), rig->disks[0].data, 512);
+    assert_memory_equal(rig_memory(rig, FAKE_HIGH_GPA + 0x80200),
+                        rig->disks[0].data + 512, 512);
+}
+
 static void
 srb_many_spans_take_a_long_array(void **state)
 {
@@ -354,6 +371,7 @@ main(void)
         RIG_TEST(srb_write_moves_blocks_to_the_disk),
         RIG_TEST(srb_spans_are_filled_in_their_order),
         RIG_TEST(srb_neighbouring_spans_become_one),
+        RIG_TEST(srb_spans_of_two_regions_stay_apart),
         RIG_TEST(srb_many_spans_take_a_long_array),
         RIG_TEST(srb_any_number_of_spans_is_kept),
         RIG_TEST(srb_longer_buffer_has_a_residual),

@@ -213,12 +213,11 @@ lane_send(struct enlh_lane_request *request)
     return true;
 }
 
-/* Answers go out in the order in which they were ready. */
 void
 enlh_lane_answer(struct enlh_lane_request *request)
 {
     request->phase = ENLH_PHASE_ANSWERED;
-    if (request->lane->finished || !lane_send(request))
+    if (!lane_send(request))
         lane_append_finished(request);
 }
 
@@ -296,11 +295,11 @@ lane_answer_finished(struct enlh_lane_request *request)
 }
 
 /*
- * Answer what is finished, as far as there is room; with drop, what finds no room is
- * forgotten. A reset is answered last of all that was in flight.
+ * Answer what is finished, as far as there is room. A reset is answered last of all that
+ * was in flight.
  */
 static void
-lane_drain(struct enlh_lane *lane, bool drop)
+lane_drain(struct enlh_lane *lane)
 {
     struct enlh_lane_request *request;
 
@@ -308,25 +307,14 @@ lane_drain(struct enlh_lane *lane, bool drop)
         lane->finished = request->next;
         if (lane_answer_finished(request))
             continue;
-        if (drop) {
-            enlh_lane_put(request);
-            continue;
-        }
         if (!lane->finished)
             lane->finished_last = request;
         request->next = lane->finished;
         lane->finished = request;
         return;
     }
-    request = lane->reset;
-    if (!request || lane->in_flight)
-        return;
-    if (!lane_send(request)) {
-        if (!drop)
-            return;
-        enlh_lane_put(request);
-    }
-    lane->reset = NULL;
+    if (lane->reset && !lane->in_flight && lane_send(lane->reset))
+        lane->reset = NULL;
 }
 
 void
@@ -336,7 +324,7 @@ enlh_lane_run(void *dev, struct enlh_channel *channel)
 
     (void)channel;
     lane_reap(port->lane);
-    lane_drain(port->lane, false);
+    lane_drain(port->lane);
 }
 
 /*
@@ -352,11 +340,14 @@ enlh_lane_flush(void *dev, struct enlh_channel *channel)
     if (!lane_kick(lane))
         return;
     lane_reap(lane);
-    lane_drain(lane, false);
+    lane_drain(lane);
     lane_kick(lane);
 }
 
-/* What is in flight is waited for; answers that the guest gives no room to are dropped. */
+/*
+ * What is in flight is waited for; an answer that the guest gives no room to is not: it
+ * goes with the lane. The bus flushes after this.
+ */
 bool
 enlh_lane_quiesce(void *dev, struct enlh_channel *channel)
 {
@@ -364,7 +355,6 @@ enlh_lane_quiesce(void *dev, struct enlh_channel *channel)
 
     (void)channel;
     lane_reap(lane);
-    lane_drain(lane, true);
-    lane_kick(lane);
+    lane_drain(lane);
     return !lane->in_flight;
 }
