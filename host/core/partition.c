@@ -53,7 +53,8 @@ features_served(const struct enlh_ops *ops, uint64_t set)
 {
     if (ops->vp_runtime_100ns == NULL)
         set &= ~ENLH_F_BIT(ENLH_F_RUNTIME);
-    if (ops->flush_tlb == NULL)
+    /* A hypervisor below that has the SINTs answers these calls itself. */
+    if (ops->flush_tlb == NULL && ops->raise_sint == NULL)
         set &= ~(ENLH_F_BIT(ENLH_F_TLBFLUSH) | ENLH_F_BIT(ENLH_F_TLBFLUSH_EXT));
     if (ops->apic_reg == NULL && ops->forward_reg == NULL)
         set &= ~(ENLH_F_BIT(ENLH_F_VAPIC) | ENLH_F_BIT(ENLH_F_NESTED));

@@ -33,6 +33,8 @@ tlb_flush(struct enlh_vp *vp, struct enlh_call *call, const struct enlh_vpset *s
 {
     struct enlh_partition *partition = vp->partition;
 
+    if (partition->ops.flush_tlb == NULL)
+        return ENL_HV_STATUS_INVALID_HYPERCALL_CODE;
     partition->ops.flush_tlb(partition->ctx, vp->index, set->word, set->word_count);
     call->rep_done = call->rep_count;
     return ENL_HV_STATUS_SUCCESS;
