@@ -114,8 +114,8 @@ report_disk()
 {
     row DS01 "$(grep -l storvsc /sys/class/scsi_host/host*/proc_name | wc -l | sed '/^0$/d; s/$/ storvsc hosts/')"
     row DS06 "$(file_system_keeps)"
-    row DS08 "$(cat /sys/block/sda/device/vendor /sys/block/sda/device/model /sys/block/sda/device/wwid \
-        2>/dev/null | tr -s ' \n' ' ' | grep naa)"
+    row DS08 "$(cat /sys/block/sda/device/vendor /sys/block/sda/device/model /sys/block/sda/device/wwid 2>/dev/null |
+        tr -s " \n" " " | grep -E "naa|eui|t10")" "$(cat /sys/block/sda/device/wwid 2>&1)"
     row DS09 "$(fstrim -v / 2>&1 | grep trimmed)" "$(fstrim -v / 2>&1)"
 }
 
