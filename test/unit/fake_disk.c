@@ -109,9 +109,6 @@ disk_kick(struct enlh_block_queue *queue)
     must(queue->open && !queue->in_reap);
     queue->disk->kicks++;
     queue->kicked_count = queue->taken_count;
-    /* All of it is ready, and nobody is inside. */
-    if (!queue->disk->hold && queue->kicked_count)
-        queue->wake.fn(queue->wake.ctx);
 }
 
 static void
@@ -228,6 +225,16 @@ fake_disk_finish(struct fake_disk *disk, uint32_t count)
         if (queue->open && queue->kicked_count)
             queue->wake.fn(queue->wake.ctx);
     }
+}
+
+bool
+fake_disk_ready(const struct fake_disk *disk)
+{
+    for (uint32_t i = 0; i < FAKE_DISK_QUEUES; i++) {
+        if (disk->queues[i].open && disk->queues[i].kicked_count)
+            return !disk->hold || disk->allowed;
+    }
+    return false;
 }
 
 uint32_t

@@ -51,6 +51,8 @@ void fake_disk_fini(struct fake_disk *disk);
 struct enlh_block fake_disk_block(struct fake_disk *disk);
 /* With hold: let count requests finish in the next reaps, and wake their queues. */
 void fake_disk_finish(struct fake_disk *disk, uint32_t count);
+/* Something would finish in the next reap(): a real backend would wake its queue. */
+bool fake_disk_ready(const struct fake_disk *disk);
 /* Requests that backends have now. */
 uint32_t fake_disk_in_flight(const struct fake_disk *disk);
 

@@ -128,7 +128,7 @@ srb_unmap_needs_no_other_wakes(void **state)
 
     rig_put_srb(rig, &packet);
     (void)fake_channel_run(rig->channel);
-    while (atomic_exchange(&rig->channel->wakes, 0))
+    while (fake_disk_ready(&rig->disks[0]))
         (void)fake_channel_run(rig->channel);
     packet = rig_answer(rig, rig->transaction_id, 64);
     rig_assert_good(&packet, 8 + 16 * 32);
