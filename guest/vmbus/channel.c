@@ -189,6 +189,8 @@ enlg_channel_close(struct enlg_channel *channel)
     case CHAN_OPEN:
         if (chan->gpadls != &chan->ring || chan->ring.next)
             return -ENL_E_BUSY;
+        if (chan->bus->state != ENLG_VMBUS_CONNECTED)
+            return -ENL_E_CONNRESET;
         return chan_shut(chan);
     default:
         return -ENL_E_INVAL;
@@ -273,7 +275,8 @@ void
 enlg_channel_open_result(struct chan *chan, uint32_t status)
 {
     if (chan_state(chan) != CHAN_OPENING) {
-        enlg_vmbus_malformed(chan->bus);
+        if (!chan_is_rescinded(chan)) /* else the answer crossed it: it is not waited for */
+            enlg_vmbus_malformed(chan->bus);
         return;
     }
     if (status != ENL_VMBUS_STATUS_SUCCESS) {
@@ -297,8 +300,12 @@ enlg_channel_move_result(struct chan *chan, uint32_t status)
 {
     int rc = status == ENL_VMBUS_STATUS_SUCCESS ? 0 : -ENL_E_IO;
 
-    if (!chan->moving || chan_state(chan) != CHAN_OPEN) {
+    if (!chan->moving) {
         enlg_vmbus_malformed(chan->bus);
+        return;
+    }
+    if (chan_state(chan) != CHAN_OPEN) { /* closed in the meantime */
+        chan->moving = false;
         return;
     }
     chan->moving = false;

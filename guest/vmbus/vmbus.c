@@ -73,6 +73,8 @@ enlg_vmbus_message(struct bus *bus, uint32_t type)
 int
 enlg_vmbus_post(struct bus *bus, uint32_t len)
 {
+    if (bus->state != ENLG_VMBUS_CONNECTED)
+        return -ENL_E_CONNRESET;
     return enlg_port_post(bus->partition, &bus->post, bus->connection_id, len,
                           ENLG_POST_CONNECTED);
 }
@@ -186,6 +188,16 @@ unload_finish(struct bus *bus)
     enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_UNLOADED, NULL);
 }
 
+static bool
+channels_are_used(const struct bus *bus)
+{
+    for (uint32_t slot = 0; slot < bus->config.channel_count; slot++) {
+        if (chan_state(bus_slot(bus, slot)) > CHAN_OFFERED)
+            return true;
+    }
+    return false;
+}
+
 int
 enlg_vmbus_unload(struct enlg_vmbus *out)
 {
@@ -195,6 +207,9 @@ enlg_vmbus_unload(struct enlg_vmbus *out)
 
     if (bus->state != ENLG_VMBUS_CONNECTED)
         return -ENL_E_INVAL;
+    /* Without an answer nobody could say when the host has let go of a ring. */
+    if (!answered && channels_are_used(bus))
+        return -ENL_E_BUSY;
     enlg_vmbus_message(bus, ENL_VMBUS_UNLOAD);
     rc = enlg_vmbus_post(bus, sizeof(struct enl_vmbus_header));
     if (rc)
@@ -355,11 +370,12 @@ message_handle(struct bus *bus, const struct enl_message *message)
         version_response(bus, m);
     else if (head.type == ENL_VMBUS_UNLOAD_RESPONSE)
         unload_response(bus);
+    /*
+     * Else it was on its way when the connection ended, or was meant for the kernel before
+     * this one.
+     */
     else if (bus->state == ENLG_VMBUS_CONNECTED)
         message_connected(bus, head.type, m);
-    /* While unloading the host may still speak of channels: they go all at once. */
-    else if (bus->state != ENLG_VMBUS_UNLOADING)
-        enlg_vmbus_malformed(bus);
 }
 
 uint32_t

@@ -286,6 +286,17 @@ enlh_channel_held(struct enlh_vmbus *bus, uint32_t relid)
     return channel;
 }
 
+/* No fault where the host has taken it back: the message may have crossed RESCIND. */
+static void
+enlh_channel_bad(struct enlh_vmbus *bus, const struct enlh_channel *channel,
+                 const char *message, const char *why)
+{
+    if (channel &&
+        (channel->state == ENLH_CH_RESCINDING || channel->state == ENLH_CH_RESCINDED))
+        return;
+    enlh_message_bad(bus, channel ? channel->name : message, why);
+}
+
 /* An answer in every case: the guest waits for it without a time-out. */
 void
 enlh_channel_open(struct enlh_vmbus *bus, const struct enlh_inbox_entry *entry)
@@ -296,8 +307,7 @@ enlh_channel_open(struct enlh_vmbus *bus, const struct enlh_inbox_entry *entry)
     memcpy(&open, entry->data, sizeof(open));
     channel = enlh_channel_held(bus, open.relid);
     if (!channel || !enlh_channel_accepts(channel, ENLH_EV_OPEN)) {
-        enlh_message_bad(bus, channel ? channel->name : "OPEN_CHANNEL",
-                         "cannot be opened now");
+        enlh_channel_bad(bus, channel, "OPEN_CHANNEL", "cannot be opened now");
         enlh_channel_answer(bus, open.relid, open.open_id, ENL_VMBUS_STATUS_FAILED);
         return;
     }
@@ -319,7 +329,7 @@ enlh_channel_close(struct enlh_vmbus *bus, const struct enlh_inbox_entry *entry)
     memcpy(&close, entry->data, sizeof(close));
     channel = enlh_channel_held(bus, close.relid);
     if (!channel || !enlh_channel_event(channel, ENLH_EV_CLOSE))
-        enlh_message_bad(bus, channel ? channel->name : "CLOSE_CHANNEL", "is not open");
+        enlh_channel_bad(bus, channel, "CLOSE_CHANNEL", "is not open");
 }
 
 /* Interrupts can be moved, neither switched on nor off, and once at a time. */
@@ -347,8 +357,7 @@ enlh_channel_modify(struct enlh_vmbus *bus, const struct enlh_inbox_entry *entry
     memcpy(&modify, entry->data, sizeof(modify));
     channel = enlh_channel_held(bus, modify.relid);
     if (!enlh_channel_may_move(channel, modify.target_vp)) {
-        enlh_message_bad(bus, channel ? channel->name : "MODIFY_CHANNEL",
-                         "cannot be moved there");
+        enlh_channel_bad(bus, channel, "MODIFY_CHANNEL", "cannot be moved there");
         enlh_channel_modified(bus, modify.relid, ENL_VMBUS_STATUS_FAILED);
         return;
     }

@@ -58,7 +58,7 @@ block_check(struct model *model, const uint8_t *block, uint32_t lba)
     if (model->unknown[lba]) { /* any whole write of this block */
         memcpy(&first, block, sizeof(first));
         version = (uint32_t)first;
-        loop_check(version < model->next_version || version == 0);
+        loop_check(version <= model->next_version);
     }
     block_fill(want, lba, version);
     if (memcmp(block, want, BLOCK) != 0)
@@ -435,7 +435,7 @@ client_bus_step(struct client *c)
         if (c->channel && !atomic_load(&c->stopped)) {
             int rc = enlg_storage_stop(&c->storage);
 
-            loop_check(rc == 0 || rc == -ENL_E_INVAL);
+            loop_check(rc == 0 || rc == -ENL_E_INVAL || rc == -ENL_E_CONNRESET);
         }
     }
     if (atomic_load(&c->stopped) && atomic_load(&c->phase) >= CLIENT_PARKED)
@@ -472,7 +472,8 @@ clients_bus_step(struct guest *guest)
 {
     for (uint32_t i = 0; i < GUEST_CLIENTS; i++)
         client_bus_step(&guest->clients[i]);
-    if (guest->connected && !guest->hold && !atomic_load(&guest->ask_unload))
+    if (enlg_vmbus_state(&guest->bus) == ENLG_VMBUS_CONNECTED && guest->connected &&
+        !guest->hold && !atomic_load(&guest->ask_unload))
         clients_rebind(guest);
 }
 

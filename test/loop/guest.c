@@ -231,16 +231,27 @@ bus_start(struct guest *guest)
     atomic_store(&guest->bus_up, true);
 }
 
+/* Below 3.0 nobody answers an unload: each channel must have been closed. */
+static bool
+may_unload(struct guest *guest)
+{
+    bool old = enlg_vmbus_version(&guest->bus) < ENL_VMBUS_VERSION_WIN8_1;
+    bool may = true;
+
+    for (uint32_t i = 0; i < GUEST_CLIENTS; i++) {
+        if (old)
+            guest_close_client(guest, i);
+        may &= client_park(&guest->clients[i]);
+    }
+    return old ? guest_clients_free(guest) : may;
+}
+
 static void
 unload_step(struct guest *guest)
 {
     if (!atomic_load(&guest->ask_unload) ||
-        enlg_vmbus_state(&guest->bus) != ENLG_VMBUS_CONNECTED)
+        enlg_vmbus_state(&guest->bus) != ENLG_VMBUS_CONNECTED || !may_unload(guest))
         return;
-    for (uint32_t i = 0; i < GUEST_CLIENTS; i++) {
-        if (!client_park(&guest->clients[i]))
-            return;
-    }
     atomic_store(&guest->ask_unload, false);
     loop_check(enlg_vmbus_unload(&guest->bus) == 0);
 }
@@ -249,7 +260,7 @@ unload_step(struct guest *guest)
 static void
 unloaded_step(struct guest *guest)
 {
-    if (!guest->unloaded || !guest->reconnect)
+    if (!guest->unloaded || !guest->reconnect || !guest_clients_free(guest))
         return;
     guest->unloaded = guest->reconnect = false;
     loop_check(enlg_vmbus_channel(&guest->bus, 0) == NULL);
@@ -258,7 +269,6 @@ unloaded_step(struct guest *guest)
             guest_pages_free(guest, guest->ic_memory[i]);
         guest->ic_open[i] = guest->ic_stopping[i] = false;
     }
-    loop_check(guest_clients_free(guest));
     loop_check(enlg_vmbus_connect(&guest->bus) == 0);
 }
 

@@ -61,7 +61,7 @@ do_move(void)
 static void
 do_unload(void)
 {
-    if (rig.guest->connected)
+    if (rig.guest->connected && !rig.guest->reconnect)
         guest_unload(rig.guest, true);
 }
 
@@ -121,7 +121,6 @@ static void
 move_under_load(uint64_t seed)
 {
     LIFE(seed, do_move);
-    loop_check(seed / 9 % 8 > 4 || rig.config.vps == 0 || true);
 }
 
 static void

@@ -85,6 +85,7 @@ is_connected(void *ctx)
 void
 rig_kexec(struct rig *rig)
 {
+    rig->kexecs++;
     guest_abandon(rig->guest);
     rig->dead = rig->guest;
     rig->guest = guest_boot(&rig->loop, &rig->guest_config);
@@ -155,6 +156,7 @@ void
 rig_end(struct rig *rig)
 {
     struct enlh_vmbus_counters counters;
+    struct enlg_vmbus_counters guest;
 
     for (uint32_t i = 0; i < rig->disk_count; i++) {
         if (rig->disk[i].storage)
@@ -163,6 +165,10 @@ rig_end(struct rig *rig)
     loop_run_until(&rig->loop, has_no_disks, rig, "the end of every disk");
     enlh_vmbus_counters(rig->loop.bus, &counters);
     loop_check(counters.messages_malformed == 0);
+    enlg_vmbus_counters(&rig->guest->bus, &guest);
+    /* What was on its way to an earlier kernel reaches the next one. */
+    loop_check(guest.messages_malformed == 0 || rig->kexecs);
+    loop_check(guest.offers_refused == 0);
     loop_check(counters.gpadls == 0 && counters.gpadl_bytes == 0);
     loop_check(rig->loop.faults == 0);
     guest_bury(rig->guest);

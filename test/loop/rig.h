@@ -27,6 +27,7 @@ struct rig {
 
     struct loop loop;
     struct guest *guest;
+    uint32_t kexecs;
     struct guest *dead; /* whose memory the host may still write to */
     struct rig_disk disk[GUEST_CLIENTS];
 };

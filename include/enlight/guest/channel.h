@@ -70,16 +70,17 @@ struct enlg_channel_config {
 /*
  * Open the channel: share the rings, then ask the host. Copies config; the ring is the
  * library's until CLOSED. OPENED follows.
- * Returns 0, or -ENL_E_INVAL; -ENL_E_BUSY (not closed); -ENL_E_CONNRESET (rescinded); or as
- * enlg_port_post(). Thread: bus.
+ * Returns 0, or -ENL_E_INVAL; -ENL_E_BUSY (not closed); -ENL_E_CONNRESET (rescinded, or the
+ * bus is not connected); or as enlg_port_post(). Thread: bus.
  */
 ENL_MUST_CHECK int enlg_channel_open(struct enlg_channel *channel,
                                      const struct enlg_channel_config *config);
 /*
  * Close it: nobody sends or receives any more. CLOSED follows, from here or later. Tear
  * down the GPADLs made with it first.
- * Returns 0, or -ENL_E_INVAL (not open), -ENL_E_BUSY (a GPADL is left), or as
- * enlg_port_post(): then the memory stays shared until the connection ends. Thread: bus.
+ * Returns 0, or -ENL_E_INVAL (not open), -ENL_E_BUSY (a GPADL is left), -ENL_E_CONNRESET
+ * (unloading: CLOSED comes with its end), or as enlg_port_post(): then the memory stays
+ * shared until the connection ends. Thread: bus.
  */
 ENL_MUST_CHECK int enlg_channel_close(struct enlg_channel *channel);
 

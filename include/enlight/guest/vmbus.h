@@ -93,8 +93,10 @@ ENL_MUST_CHECK int enlg_vmbus_connect(struct enlg_vmbus *bus);
 /*
  * Leave: the host closes every channel and lets go of every page; UNLOADED follows, and
  * each channel is GONE before it, with CLOSED to who had it open. Nobody may be inside a
- * channel. Below 3.0 the host does not answer, and UNLOADED comes at once.
- * Returns 0, or -ENL_E_INVAL (not connected), or as enlg_port_post(). Thread: bus.
+ * channel. Below 3.0 the host does not answer: close every channel first, and UNLOADED
+ * comes at once.
+ * Returns 0, or -ENL_E_INVAL (not connected), -ENL_E_BUSY (below 3.0, and a channel is not
+ * closed), or as enlg_port_post(). Thread: bus.
  */
 ENL_MUST_CHECK int enlg_vmbus_unload(struct enlg_vmbus *bus);
 
