@@ -171,10 +171,10 @@ static const struct cell cells[SCENES][M_COUNT] = {
                     C(FAIL_BAD, CLOSING), REST(CLOSING)},
     [REOPENING]  = {C(FAIL_BAD, REOPENING), C(FAIL, CLOSING), C(QUIET_BAD, REOPENING),
                     C(FAIL_BAD, REOPENING), REST(REOPENING)},
-    [RESCINDING] = {C(FAIL_BAD, RESCINDING), C(QUIET, RESCINDING),
-                    C(QUIET_BAD, RESCINDING), C(FAIL_BAD, RESCINDING), REST(RESCINDING)},
-    [RESCINDED]  = {C(FAIL_BAD, RESCINDED), C(QUIET, RESCINDED), C(QUIET, REMOVED),
-                    C(FAIL_BAD, RESCINDED), REST(RESCINDED)},
+    [RESCINDING] = {C(FAIL, RESCINDING), C(QUIET, RESCINDING),
+                    C(QUIET_BAD, RESCINDING), C(FAIL, RESCINDING), REST(RESCINDING)},
+    [RESCINDED]  = {C(FAIL, RESCINDED), C(QUIET, RESCINDED), C(QUIET, REMOVED),
+                    C(FAIL, RESCINDED), REST(RESCINDED)},
     [BROKEN]     = {C(FAIL_BAD, BROKEN), C(QUIET, OFFERED), C(QUIET, UNOFFERED),
                     C(FAIL_BAD, BROKEN), REST(BROKEN)},
     [RELEASED]   = {C(FAIL_BAD, UNOFFERED), C(QUIET_BAD, UNOFFERED),
@@ -231,7 +231,7 @@ static void
 messages_each_in_each_state_has_its_answer(void **state)
 {
     (void)state;
-    for (int scene = 0; scene < SCENES; scene++)
+    for (enum scene scene = DISCONNECTED; scene < SCENES; scene++)
         for (int message = 0; message < M_COUNT; message++)
             check(scene, message);
 }
@@ -241,7 +241,7 @@ static void
 messages_that_end_the_connection_work_in_each_state(void **state)
 {
     (void)state;
-    for (int scene = 0; scene < SCENES; scene++)
+    for (enum scene scene = DISCONNECTED; scene < SCENES; scene++)
         for (int contact = 0; contact < 2; contact++) {
             set(scene);
             if (contact)
@@ -281,7 +281,7 @@ static void
 messages_that_are_too_short_change_nothing(void **state)
 {
     (void)state;
-    for (int scene = 0; scene < SCENES; scene++) {
+    for (enum scene scene = DISCONNECTED; scene < SCENES; scene++) {
         set(scene);
         for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
             for (uint32_t len = 0; len < lengths[i].len; len++) {
@@ -342,7 +342,7 @@ static void
 messages_of_the_host_or_unknown_change_nothing(void **state)
 {
     (void)state;
-    for (int scene = 0; scene < SCENES; scene++) {
+    for (enum scene scene = DISCONNECTED; scene < SCENES; scene++) {
         enum enlh_channel_state before;
 
         set(scene);
