@@ -148,7 +148,7 @@ rig_bus_reset(struct rig_bus *bus)
     struct enlh_vmbus_counters counters;
 
     enlh_vmbus_reset(bus->bus);
-    for (uint32_t i = 0; i < 16; i++)
+    for (uint32_t i = 0; i < 16 && !enlh_vmbus_idle(bus->bus); i++)
         rig_bus_work(bus);
     RIG_CHECK(enlh_vmbus_idle(bus->bus));
     for (uint32_t i = 0; i < RIG_WORKERS; i++)

@@ -13,7 +13,7 @@
 #include "enlight/host/vmbus.h"
 #include "rig.h"
 
-#define RIG_WORKERS  32u
+#define RIG_WORKERS  8u
 #define RIG_SINT     2u
 #define RIG_BUS_VPS  2u
 #define RIG_RING_GPA 0x10000ull /* to 0x30000: four channels of eight pages */
