@@ -64,9 +64,12 @@ enlm_machine_ask(struct enlm_machine *machine, uint32_t what)
 void
 enlm_machine_end(struct enlm_machine *machine, enum enlm_end end)
 {
-    int none = ENLM_END_NONE;
+    int now = atomic_load(&machine->end);
 
-    atomic_compare_exchange_strong(&machine->end, &none, (int)end);
+    /* A reset that is under way ends for whoever wants to end for good. */
+    while ((now == ENLM_END_NONE || (now == ENLM_END_RESET && end != ENLM_END_RESET)) &&
+           !atomic_compare_exchange_weak(&machine->end, &now, (int)end))
+        ;
     enlm_loop_ring(&machine->loop);
 }
 
@@ -179,17 +182,18 @@ console_quit(void *ctx)
 static bool
 start_anew(struct enlm_machine *machine)
 {
+    int reset = ENLM_END_RESET;
     char why[ENLM_WHY];
 
     enlm_devices_reset(machine);
     machine->powerdown_waits = false;
     if (enlm_rewind(machine, why)) {
         enlm_machine_fail(machine, "the guest cannot start anew: %s", why);
-        atomic_store(&machine->end, ENLM_END_ERROR);
         return false;
     }
     machine->resets++;
-    atomic_store(&machine->end, ENLM_END_NONE);
+    if (!atomic_compare_exchange_strong(&machine->end, &reset, ENLM_END_NONE))
+        return false;
     enlm_note(machine, ENLM_NOTE_RESET);
     enlm_vcpu_resume_all(machine);
     return true;

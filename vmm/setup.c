@@ -295,10 +295,26 @@ write_acpi(struct enlm_machine *machine)
         .s4 = machine->config.acpi_s4,
         .layout = machine->memory.layout,
     };
-    size_t len = ENLM_BOOT_HIGH - ENLM_BOOT_ACPI;
+    size_t len = ENLM_BOOT_RESET_VECTOR - ENLM_BOOT_ACPI;
 
     return enlm_acpi_build(&config, ENLM_BOOT_ACPI,
                            enlm_memory_at(&machine->memory, ENLM_BOOT_ACPI, len), len);
+}
+
+/*
+ * Seen: Linux on hardware-reduced ACPI without EFI looks at no reset register; it goes back
+ * to real mode and jumps to F000:FFF0. There: mov dx, port; mov al, 1; out dx, al; hlt.
+ */
+static void
+write_reset_vector(struct enlm_machine *machine)
+{
+    enum { port = ENLM_ACPI_PORT + ENLM_ACPI_RESET };
+    static const uint8_t code[] = {
+        0xBA, port & 0xFF, port >> 8, 0xB0, ENLM_ACPI_RESET_VALUE, 0xEE, 0xF4, 0xEB, 0xFD,
+    };
+
+    memcpy(enlm_memory_at(&machine->memory, ENLM_BOOT_RESET_VECTOR, sizeof(code)), code,
+           sizeof(code));
 }
 
 int
@@ -317,6 +333,7 @@ enlm_load(struct enlm_machine *machine, char why[ENLM_WHY])
 
     if (err)
         return enlm_refuse(why, err, "the ACPI tables do not fit");
+    write_reset_vector(machine);
     err = enlm_boot_load(&config, &machine->memory, &machine->entry, why);
     if (err)
         return err;

@@ -8,6 +8,7 @@
  *
  *   0x00500  GDT            0x06000  PVH start info      0x07000  boot parameters
  *   0x09000  page tables    0x20000  command line        0xE0000  ACPI tables
+ *   0xFFFF0  code for a restart in real mode
  */
 #ifndef ENLIGHT_VMM_BOOT_H
 #define ENLIGHT_VMM_BOOT_H
@@ -18,15 +19,16 @@
 
 #include "vmm/memory.h"
 
-#define ENLM_BOOT_GDT         UINT64_C(0x500)
-#define ENLM_BOOT_START_INFO  UINT64_C(0x6000)
-#define ENLM_BOOT_PARAMS      UINT64_C(0x7000)
-#define ENLM_BOOT_PAGE_TABLES UINT64_C(0x9000)
-#define ENLM_BOOT_CMDLINE     UINT64_C(0x20000)
-#define ENLM_BOOT_CMDLINE_MAX 0x10000u
-#define ENLM_BOOT_LOW_END     UINT64_C(0xA0000)
-#define ENLM_BOOT_ACPI        UINT64_C(0xE0000)
-#define ENLM_BOOT_HIGH        UINT64_C(0x100000)
+#define ENLM_BOOT_GDT          UINT64_C(0x500)
+#define ENLM_BOOT_START_INFO   UINT64_C(0x6000)
+#define ENLM_BOOT_PARAMS       UINT64_C(0x7000)
+#define ENLM_BOOT_PAGE_TABLES  UINT64_C(0x9000)
+#define ENLM_BOOT_CMDLINE      UINT64_C(0x20000)
+#define ENLM_BOOT_CMDLINE_MAX  0x10000u
+#define ENLM_BOOT_LOW_END      UINT64_C(0xA0000)
+#define ENLM_BOOT_ACPI         UINT64_C(0xE0000)
+#define ENLM_BOOT_RESET_VECTOR UINT64_C(0xFFFF0)
+#define ENLM_BOOT_HIGH         UINT64_C(0x100000)
 
 #define ENLM_GDT_ENTRIES 5u
 #define ENLM_GDT_CODE    0x10u
