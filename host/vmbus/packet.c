@@ -83,6 +83,25 @@ enlh_packet_wait_room(struct enlh_channel *channel, uint32_t payload_len)
     return enl_ring_wait_space(&wire->out, size);
 }
 
+/*
+ * A channel that is being taken back does not wait for a guest that does not read: what
+ * finds no room is dropped, since the guest loses it with the channel anyway.
+ */
+static int
+enlh_packet_put_end(struct enlh_channel *channel, int result)
+{
+    struct enlh_wire *wire = &channel->wire;
+
+    if (result == 0)
+        enlh_bus_count(&wire->counts.packets_out);
+    if (result == -ENL_E_PROTO)
+        wire->broken = true;
+    if (result != -ENL_E_AGAIN)
+        return result;
+    enlh_bus_count(&wire->counts.ring_full);
+    return atomic_load(&channel->hand.order) == ENLH_ORDER_RUN ? -ENL_E_AGAIN : 0;
+}
+
 static int
 enlh_packet_put(struct enlh_channel *channel, const struct enl_packet *head,
                 const void *payload, uint32_t len)
@@ -100,13 +119,7 @@ enlh_packet_put(struct enlh_channel *channel, const struct enl_packet *head,
     if (r == -ENL_E_AGAIN && enlh_packet_wait_room(channel, len))
         r = enl_ring_put(&wire->out, head->type, head->flags, head->transaction_id,
                          &piece, 1, 0);
-    if (r == 0)
-        enlh_bus_count(&wire->counts.packets_out);
-    else if (r == -ENL_E_AGAIN)
-        enlh_bus_count(&wire->counts.ring_full);
-    else if (r == -ENL_E_PROTO)
-        wire->broken = true;
-    return r;
+    return enlh_packet_put_end(channel, r);
 }
 
 int

@@ -224,6 +224,23 @@ quiesce_for_a_rescind_still_completes(void **state)
     rig_stop(&r);
 }
 
+/* A guest that does not read cannot hold up the removal. */
+static void
+quiesce_for_a_rescind_drops_what_finds_no_room(void **state)
+{
+    (void)state;
+    start_busy();
+    while (enlh_channel_send(channel, 1, false, "abcdefgh", 8) == 0)
+        ;
+    enlh_channel_rescind(channel);
+    r.dev.on_run = complete_one;
+    rig_finish(&r);
+    assert_null(r.dev.on_run);
+    assert_ring_is_free();
+    rig_expect(&r, ENL_VMBUS_RESCIND_OFFER, NULL, 0);
+    rig_stop(&r);
+}
+
 /* A ring that was closed, or whose guest is gone, is not written any more. */
 static void
 quiesce_for_the_guest_writes_nothing(void **state)
@@ -414,6 +431,7 @@ main(void)
         cmocka_unit_test(quiesce_rescind_is_told_after_the_worker_let_go),
         cmocka_unit_test(quiesce_many_channels_before_one_answer),
         cmocka_unit_test(quiesce_for_a_rescind_still_completes),
+        cmocka_unit_test(quiesce_for_a_rescind_drops_what_finds_no_room),
         cmocka_unit_test(quiesce_for_the_guest_writes_nothing),
         cmocka_unit_test(quiesce_close_during_a_rescind_silences),
         cmocka_unit_test(quiesce_takes_no_new_packets),

@@ -201,7 +201,9 @@ void enlh_channel_wake(struct enlh_channel *channel);
  * Send towards the guest. Packets of one run are published together when it ends, with one
  * fence and at most one interrupt; enlh_channel_publish() does it now.
  * Returns 0, or -ENL_E_AGAIN: no room; run() is called again when there is;
- * -ENL_E_MSGSIZE: never fits; -ENL_E_PROTO: the guest's index is bad. Thread: channel.
+ * -ENL_E_MSGSIZE: never fits; -ENL_E_PROTO: the guest broke the ring, and nothing can be
+ * sent any more. While the channel lets go, what the guest cannot be told any more is
+ * dropped with 0. Thread: channel.
  */
 ENL_MUST_CHECK int enlh_channel_complete(struct enlh_channel *channel,
                                          uint64_t transaction_id, const void *payload,
