@@ -297,6 +297,9 @@ create_refuses_a_bad_config(void **state)
     config.queue_depth = 4097;
     assert_int_equal(enlh_storage_create(&rig->bus, &config, &storage), -ENL_E_INVAL);
     config.queue_depth = 0;
+    config.max_subchannels = 2047;
+    assert_int_equal(enlh_storage_create(&rig->bus, &config, &storage), -ENL_E_INVAL);
+    config.max_subchannels = 0;
     config.size++;
     assert_int_equal(enlh_storage_create(&rig->bus, &config, &storage), -ENL_E_INVAL);
     config.size = 0;

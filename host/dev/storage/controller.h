@@ -22,7 +22,8 @@
 #define ENLH_STORAGE_TRANSFER    (4u << 20) /* bytes of one request, unless configured */
 #define ENLH_STORAGE_DEPTH       256u
 #define ENLH_STORAGE_DEPTH_MAX   4096u
-#define ENLH_STORAGE_PAYLOAD_MAX 256u /* more than any version sends */
+#define ENLH_STORAGE_SUBCHANNELS 2046u /* a bus has no more beside the primary one */
+#define ENLH_STORAGE_PAYLOAD_MAX 256u  /* more than any version sends */
 #define ENLH_STORAGE_NAME_LEN    32u
 
 /*

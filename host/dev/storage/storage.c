@@ -185,7 +185,8 @@ storage_complete_config(struct enlh_storage *storage,
         own->max_transfer = ENLH_STORAGE_TRANSFER;
     if (!own->queue_depth)
         own->queue_depth = ENLH_STORAGE_DEPTH;
-    if (own->max_transfer % ENL_PAGE_SIZE || own->queue_depth > ENLH_STORAGE_DEPTH_MAX)
+    if (own->max_transfer % ENL_PAGE_SIZE || own->queue_depth > ENLH_STORAGE_DEPTH_MAX ||
+        own->max_subchannels > ENLH_STORAGE_SUBCHANNELS)
         return -ENL_E_INVAL;
     /* A buffer that starts within a page touches one page more. */
     storage->max_spans = own->max_transfer / ENL_PAGE_SIZE + 1;
