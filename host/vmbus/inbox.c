@@ -5,7 +5,8 @@
  * Runs: the guest, by HvCallPostMessage on a VP thread; the loop empties it. The message
  * is the core's copy, and is copied again into a ring of fixed length: a guest that posts
  * faster than the loop reads gets INSUFFICIENT_BUFFERS and tries again. Trusts nothing in
- * the message and looks at nothing in it. [TLFS 11.10, VMBus]
+ * the message, and looks at its type only to let the end of a connection overtake what
+ * waits for room. [TLFS 11.10, VMBus]
  * Tests: test/unit/vmbus_connect.c, vmbus_messages.c.
  */
 #include <string.h>
