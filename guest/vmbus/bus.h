@@ -80,6 +80,7 @@ struct bus {
     uint32_t next_gpadl;
     uint8_t state;                              /* enum enlg_vmbus_state */
     bool all_offers;                            /* ALL_OFFERS_DELIVERED came */
+    bool offers_seen;                           /* at least one offer came */
     uint16_t by_relid[ENL_VMBUS_RELID_MAX + 1]; /* slot + 1, or 0; read by any thread */
 };
 ENLG_FITS(struct bus, struct enlg_vmbus);

@@ -275,7 +275,8 @@ void
 enlg_channel_open_result(struct chan *chan, uint32_t status)
 {
     if (chan_state(chan) != CHAN_OPENING) {
-        if (!chan_is_rescinded(chan)) /* else the answer crossed it: it is not waited for */
+        if (!chan_is_rescinded(
+                chan)) /* else the answer crossed it: it is not waited for */
             enlg_vmbus_malformed(chan->bus);
         return;
     }

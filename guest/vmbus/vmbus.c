@@ -174,8 +174,14 @@ enlg_vmbus_connect(struct enlg_vmbus *out)
 
     if (bus->state != ENLG_VMBUS_IDLE && bus->state != ENLG_VMBUS_FAILED)
         return -ENL_E_BUSY;
+    /*
+     * What an earlier kernel did not take holds the slot, and its interrupt may have come
+     * before anybody polled.
+     */
+    (void)enlg_vmbus_poll(out);
     bus->state = ENLG_VMBUS_CONTACTING;
     bus->all_offers = false;
+    bus->offers_seen = false;
     return contact_below(bus, UINT32_MAX);
 }
 
@@ -243,14 +249,38 @@ contact_accepted(struct bus *bus, const struct enl_vmbus_version_response *m)
 }
 
 static void
+contact_refused(struct bus *bus)
+{
+    bus->state = ENLG_VMBUS_CONTACTING;
+    if (contact_below(bus, bus->version))
+        enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_FAILED, NULL);
+}
+
+/*
+ * An answer does not say which question it belongs to, and one for an earlier kernel may
+ * have been taken for ours: then ours comes when we think that we are connected. The host
+ * handles messages in order, so what it offers comes behind the answer that counts.
+ */
+static void
+version_response_again(struct bus *bus, const struct enl_vmbus_version_response *m)
+{
+    if (bus->all_offers || bus->offers_seen)
+        enlg_vmbus_malformed(bus);
+    else if (!m->supported)
+        contact_refused(bus);
+    else if (bus->version >= ENL_VMBUS_VERSION_WIN10_5_0)
+        bus->connection_id = m->version_or_connection_id;
+}
+
+static void
 version_response(struct bus *bus, const struct enl_vmbus_version_response *m)
 {
-    if (bus->state != ENLG_VMBUS_CONTACTING)
-        enlg_vmbus_malformed(bus);
-    else if (m->supported)
+    if (bus->state == ENLG_VMBUS_CONNECTED)
+        version_response_again(bus, m);
+    else if (bus->state == ENLG_VMBUS_CONTACTING && m->supported)
         contact_accepted(bus, m);
-    else if (contact_below(bus, bus->version))
-        enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_FAILED, NULL);
+    else if (bus->state == ENLG_VMBUS_CONTACTING)
+        contact_refused(bus);
 }
 
 static void
@@ -258,7 +288,7 @@ unload_response(struct bus *bus)
 {
     if (bus->state == ENLG_VMBUS_UNLOADING)
         unload_finish(bus);
-    else
+    else if (bus->state == ENLG_VMBUS_CONNECTED)
         enlg_vmbus_malformed(bus);
 }
 
@@ -327,6 +357,7 @@ message_connected(struct bus *bus, uint32_t type, const void *m)
 {
     switch (type) {
     case ENL_VMBUS_OFFER_CHANNEL:
+        bus->offers_seen = true;
         enlg_offer_received(bus, m);
         break;
     case ENL_VMBUS_RESCIND_OFFER:

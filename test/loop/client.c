@@ -176,8 +176,7 @@ io_make(struct client *c, struct client_io *cio)
         cio->version = ++model->next_version;
         for (uint32_t i = 0; i < cio->count; i++)
             block_fill(cio->data + (size_t)i * BLOCK, cio->lba + i, cio->version);
-        enlg_storage_write(&cio->io, cio->lba, cio->count, cio->data,
-                           cio->count * BLOCK);
+        enlg_storage_write(&cio->io, cio->lba, cio->count, cio->data, cio->count * BLOCK);
     } else {
         memset(cio->data, 0xEE, (size_t)cio->count * BLOCK);
         enlg_storage_read(&cio->io, cio->lba, cio->count, cio->data, cio->count * BLOCK);
@@ -411,7 +410,7 @@ client_move(struct client *c, uint32_t vp)
     if (!c->channel || !enlg_channel_is_open(c->channel))
         return;
     rc = enlg_channel_move(c->channel, vp);
-    loop_check(rc == 0 || rc == -ENL_E_BUSY ||
+    loop_check(rc == 0 || rc == -ENL_E_BUSY || rc == -ENL_E_CONNRESET ||
                (rc == -ENL_E_NOTSUP &&
                 enlg_vmbus_version(&c->guest->bus) < ENL_VMBUS_VERSION_WIN10_4_1));
     c->guest->moves += rc == 0;

@@ -59,9 +59,8 @@ contact_negotiates_5_3(uint64_t seed)
 }
 
 static const uint32_t versions[] = {
-    ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WIN10_5_2,
-    ENL_VMBUS_VERSION_WIN10_5_1, ENL_VMBUS_VERSION_WIN10_5_0,
-    ENL_VMBUS_VERSION_WIN10_4_1, ENL_VMBUS_VERSION_WIN10,
+    ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WIN10_5_2, ENL_VMBUS_VERSION_WIN10_5_1,
+    ENL_VMBUS_VERSION_WIN10_5_0, ENL_VMBUS_VERSION_WIN10_4_1, ENL_VMBUS_VERSION_WIN10,
     ENL_VMBUS_VERSION_WIN8_1,    ENL_VMBUS_VERSION_WIN8,
 };
 
@@ -145,8 +144,8 @@ offer_nothing(uint32_t number)
     offer.instance.b[0] = (uint8_t)number;
     offer.instance.b[1] = (uint8_t)(number >> 8);
     offer.user_defined[7] = (uint8_t)number;
-    loop_check(enlh_channel_offer(rig.loop.bus, &offer, &nothing_ops, &removed,
-                                  &channel) == 0);
+    loop_check(
+        enlh_channel_offer(rig.loop.bus, &offer, &nothing_ops, &removed, &channel) == 0);
     return channel;
 }
 
@@ -326,7 +325,8 @@ timer_step(void *ctx, uint32_t vp)
         return;
     timer.armed = true;
     if (timer.direct)
-        loop_check(enlg_stimer_init_direct(t, &rig.guest->partition, 0, VECTOR_TIMER) == 0);
+        loop_check(enlg_stimer_init_direct(t, &rig.guest->partition, 0, VECTOR_TIMER) ==
+                   0);
     else
         loop_check(enlg_stimer_init_message(t, &rig.guest->partition, 1, 2) == 0);
     timer.deadline = timer.last + 5000;
@@ -417,7 +417,8 @@ main(int argc, char **argv)
         {"heartbeat_answers", heartbeat_answers, 30},
         {"shutdown_is_obeyed", shutdown_is_obeyed, 30},
         {"timesync_is_heard", timesync_is_heard, 30},
-        {"timer_in_every_mode_goes_off_in_time", timer_in_every_mode_goes_off_in_time, 30},
+        {"timer_in_every_mode_goes_off_in_time", timer_in_every_mode_goes_off_in_time,
+         30},
         {"polling_survives_lost_interrupts", polling_survives_lost_interrupts, 30},
     };
 

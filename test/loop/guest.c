@@ -110,8 +110,7 @@ ic_bind(struct guest *guest, struct enlg_channel *channel, uint32_t i)
 
     if (guest->ic_open[i])
         return;
-    guest->ic_memory[i] =
-        guest_pages(guest, (ring + ENLG_IC_BUFFER_LEN) / ENL_PAGE_SIZE);
+    guest->ic_memory[i] = guest_pages(guest, (ring + ENLG_IC_BUFFER_LEN) / ENL_PAGE_SIZE);
     config.ring = guest->ic_memory[i];
     config.buffer = guest->ic_memory[i] + ring;
     guest->ic_open[i] = true;
@@ -205,6 +204,16 @@ bus_message(void *ctx, const struct enl_message *message)
         loop_fail("a message of type %#x that nobody knows", message->type);
 }
 
+/* A host without the connection id refuses at once, without an event. */
+static void
+bus_connect(struct guest *guest)
+{
+    int rc = enlg_vmbus_connect(&guest->bus);
+
+    loop_check(rc == 0 || rc == -ENL_E_NOENT);
+    guest->failed = rc != 0;
+}
+
 static void
 bus_start(struct guest *guest)
 {
@@ -226,8 +235,7 @@ bus_start(struct guest *guest)
     if (guest->config.min_version)
         config.min_version = guest->config.min_version;
     loop_check(enlg_vmbus_init(&guest->bus, &guest->partition, &config) == 0);
-    /* A host without that connection id refuses at once, without an event. */
-    guest->failed = enlg_vmbus_connect(&guest->bus) == -ENL_E_NOENT;
+    bus_connect(guest);
     atomic_store(&guest->bus_up, true);
 }
 
@@ -269,7 +277,17 @@ unloaded_step(struct guest *guest)
             guest_pages_free(guest, guest->ic_memory[i]);
         guest->ic_open[i] = guest->ic_stopping[i] = false;
     }
-    loop_check(enlg_vmbus_connect(&guest->bus) == 0);
+    bus_connect(guest);
+}
+
+/* A kernel after another one may have been given that one's answers. */
+static void
+failed_step(struct guest *guest)
+{
+    if (!guest->failed || guest->retries == 0)
+        return;
+    guest->retries--;
+    bus_connect(guest);
 }
 
 /* ---- processors ---- */
@@ -293,8 +311,8 @@ static void
 boot(struct guest *guest)
 {
     loop_check(enlg_partition_init(&guest->partition, &guest->loop->platform) == 0);
-    loop_check(enlg_clock_init(&guest->clock, &guest->partition,
-                               guest_pages(guest, 1)) == 0);
+    loop_check(enlg_clock_init(&guest->clock, &guest->partition, guest_pages(guest, 1)) ==
+               0);
     loop_check(enlg_hypercall_enable(&guest->partition, guest_pages(guest, 1), OS_ID) ==
                0);
     atomic_store(&guest->hypercalls_up, true);
@@ -327,6 +345,7 @@ bus_step(struct guest *guest, bool interrupted)
     clients_bus_step(guest);
     unload_step(guest);
     unloaded_step(guest);
+    failed_step(guest);
 }
 
 static void

@@ -83,19 +83,19 @@ struct client {
     atomic_bool lost;
     bool leave; /* close it when the work is done */
     /* the channel's thread */
-    bool sized;   /* the capacity has been asked for */
-    bool blocked; /* no room: wait for a signal */
-    uint32_t left;   /* requests still to be made */
+    bool sized;    /* the capacity has been asked for */
+    bool blocked;  /* no room: wait for a signal */
+    uint32_t left; /* requests still to be made */
     uint32_t flying;
     uint64_t done;
 };
 
 struct guest_config {
     uint32_t max_version, min_version;
-    uint32_t requests; /* of each disk */
-    uint32_t ios;      /* in flight, up to GUEST_IOS */
+    uint32_t requests;   /* of each disk */
+    uint32_t ios;        /* in flight, up to GUEST_IOS */
     uint32_t ring_pages; /* of each direction, header included */
-    bool polls;        /* no interrupts */
+    bool polls;          /* no interrupts */
     bool open_nothing;
     struct model *models[GUEST_CLIENTS]; /* by the first byte of the disk's instance */
 };
@@ -123,8 +123,9 @@ struct guest {
     /* asked by the test */
     atomic_bool ask_unload;
     atomic_uint ask_move[GUEST_CLIENTS]; /* VP + 1 */
-    bool reconnect; /* after the unload */
-    bool hold;      /* open no disk */
+    bool reconnect;                      /* after the unload */
+    bool hold;                           /* open no disk */
+    uint32_t retries;                    /* of a connection that failed */
     /* seen */
     bool connected, all_offers, unloaded, failed;
     uint32_t offers, gone;

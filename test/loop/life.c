@@ -80,7 +80,7 @@ do_reset(void)
 typedef void (*action_fn)(void);
 
 static const uint32_t versions[] = {
-    ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WS2022,  ENL_VMBUS_VERSION_WIN10_5_2,
+    ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WIN10_5_2,
     ENL_VMBUS_VERSION_WIN10_5_0, ENL_VMBUS_VERSION_WIN10_4_1, ENL_VMBUS_VERSION_WIN10,
     ENL_VMBUS_VERSION_WIN8_1,    ENL_VMBUS_VERSION_WIN8,
 };
@@ -91,7 +91,8 @@ life(uint64_t seed, const action_fn *actions, uint32_t count)
     rig_init(&rig, seed);
     rig.config.vps = 1 + (uint32_t)(seed % 3);
     rig.disk_count = 1 + (uint32_t)(seed / 3 % GUEST_CLIENTS);
-    rig.config.max_version = versions[seed / 9 % (sizeof(versions) / sizeof(versions[0]))];
+    rig.config.max_version =
+        versions[seed / 9 % (sizeof(versions) / sizeof(versions[0]))];
     rig.config.offer_seed = seed % 5;
     rig.guest_config.requests = 30;
     rig_start(&rig);

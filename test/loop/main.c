@@ -67,7 +67,9 @@ loop_main(int argc, char **argv, const struct loop_case *cases, uint32_t count)
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t seeds = one ? 1 : run.seeds && cases[i].seeds > 1 ? run.seeds : cases[i].seeds;
+        uint32_t seeds = one                               ? 1
+                         : run.seeds && cases[i].seeds > 1 ? run.seeds
+                                                           : cases[i].seeds;
 
         run.name = cases[i].name;
         if (run.only && strcmp(run.only, run.name) != 0)

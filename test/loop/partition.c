@@ -20,8 +20,8 @@
 #include "enlight/abi/hypercall.h"
 #include "enlight/host/x86_64.h"
 
-#define STEPS_MAX   3000000u
-#define REFUSED_MAX 50u /* posts in a row: the guest half gives up after 100 */
+#define STEPS_MAX     3000000u
+#define REFUSED_MAX   50u /* posts in a row: the guest half gives up after 100 */
 #define TSC_PER_100NS 100u
 
 static _Thread_local struct loop_vp *current;
@@ -83,8 +83,8 @@ page_check_free(struct loop *loop, uint32_t page)
     const uint8_t *p = page_va(loop, page);
 
     if (p[0] != LOOP_POISON || memcmp(p, p + 1, ENL_PAGE_SIZE - 1) != 0)
-        loop_fail("somebody wrote to guest page %u (gpa %#x) after it was given back", page,
-                  page_order[page] * ENL_PAGE_SIZE);
+        loop_fail("somebody wrote to guest page %u (gpa %#x) after it was given back",
+                  page, page_order[page] * ENL_PAGE_SIZE);
 }
 
 void *
@@ -414,26 +414,31 @@ guest_cpuid(void *ctx, uint32_t leaf, struct enl_cpuid_leaf *out)
     }
 }
 
+/* Every trap ends as a VMM ends it: what waits for the VP is delivered. */
+static int
+trap_return(struct loop *loop, int rc)
+{
+    loop->faults += rc != 0;
+    enlh_vp_enter(current->vp);
+    return rc ? -ENL_E_ACCESS : 0;
+}
+
 static int
 guest_get_reg(void *ctx, uint32_t reg, uint64_t *value)
 {
     struct loop *loop = ctx;
+    int rc = enlh_vp_get_reg(current->vp, reg, value);
 
-    if (enlh_vp_get_reg(current->vp, reg, value) == 0)
-        return 0;
-    loop->faults++;
-    return -ENL_E_ACCESS;
+    return trap_return(loop, rc);
 }
 
 static int
 guest_set_reg(void *ctx, uint32_t reg, uint64_t value)
 {
     struct loop *loop = ctx;
+    int rc = enlh_vp_set_reg(current->vp, reg, value);
 
-    if (enlh_vp_set_reg(current->vp, reg, value) == 0)
-        return 0;
-    loop->faults++;
-    return -ENL_E_ACCESS;
+    return trap_return(loop, rc);
 }
 
 static bool
@@ -455,11 +460,13 @@ guest_hypercall(void *ctx, const void *code, uint64_t control, uint64_t input,
                 uint64_t output)
 {
     struct enlh_hypercall call = {.control = control, .input = input, .output = output};
+    uint64_t result = ENL_HV_STATUS_INSUFFICIENT_BUFFERS;
 
     loop_check(code);
-    if (post_is_refused(ctx, control))
-        return ENL_HV_STATUS_INSUFFICIENT_BUFFERS;
-    return enlh_vp_hypercall(current->vp, &call);
+    if (!post_is_refused(ctx, control))
+        result = enlh_vp_hypercall(current->vp, &call);
+    (void)trap_return(ctx, 0);
+    return result;
 }
 
 static uint64_t

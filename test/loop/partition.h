@@ -43,9 +43,9 @@ struct loop_knobs {
 struct loop_config {
     uint64_t seed;
     uint32_t vps;
-    uint32_t max_version;   /* of the host; 0: its default */
+    uint32_t max_version; /* of the host; 0: its default */
     bool threads;
-    bool map_twice;         /* the guest can map its rings twice */
+    bool map_twice; /* the guest can map its rings twice */
     uint64_t offer_seed;
     struct loop_knobs knobs;
 };

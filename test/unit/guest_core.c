@@ -178,9 +178,8 @@ hypercall_forms_build_the_control_word(void **state)
     assert_int_equal(rig.call[2].control, 0x15 | 2 << 17);
     assert_ptr_equal(rig_at(rig.call[2].input), in);
     assert_ptr_equal(rig_at(rig.call[2].output), out);
-    assert_int_equal(
-        enlg_hypercall_memory(&rig.partition, 1, 0, (uint8_t *)in + 4, NULL),
-        -ENL_E_INVAL);
+    assert_int_equal(enlg_hypercall_memory(&rig.partition, 1, 0, (uint8_t *)in + 4, NULL),
+                     -ENL_E_INVAL);
     assert_int_equal(enlg_hypercall_memory(&rig.partition, 1, 12, in, NULL),
                      -ENL_E_INVAL);
     assert_int_equal(rig.call_count, 3);
@@ -208,9 +207,9 @@ static void
 hypercall_rep_believes_no_impossible_count(void **state)
 {
     static const uint64_t results[] = {
-        0,                      /* success, nothing done: would loop for ever */
-        (uint64_t)11 << 32,     /* beyond the list */
-        (uint64_t)2 << 32 | 5,  /* back, with a failure */
+        0,                     /* success, nothing done: would loop for ever */
+        (uint64_t)11 << 32,    /* beyond the list */
+        (uint64_t)2 << 32 | 5, /* back, with a failure */
     };
     uint64_t in[8] = {0};
 

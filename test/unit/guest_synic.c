@@ -32,9 +32,8 @@ synic_enable_masks_zeroes_and_hands_over(void **state)
     assert_int_equal(rig_reg(ENL_REG_SCONTROL), 1);
     assert_int_equal(enlg_synic_vp(&rig_synic), 3);
     enlg_synic_disable(&rig_synic);
-    assert_int_equal(rig_reg(ENL_REG_SIMP) | rig_reg(ENL_REG_SIEFP) |
-                         rig_reg(ENL_REG_SCONTROL),
-                     0);
+    assert_int_equal(
+        rig_reg(ENL_REG_SIMP) | rig_reg(ENL_REG_SIEFP) | rig_reg(ENL_REG_SCONTROL), 0);
     assert_true(rig_reg(ENL_REG_SINT0 + 2) & ENL_SINT_MASKED);
 }
 

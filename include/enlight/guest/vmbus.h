@@ -85,7 +85,9 @@ ENL_MUST_CHECK int enlg_vmbus_init(struct enlg_vmbus *bus,
 
 /*
  * Ask for a connection. CONNECTED or FAILED follows. The host forgets what an earlier
- * kernel had. Returns 0, or -ENL_E_BUSY (connected, or about to be), or as
+ * kernel had; but an answer meant for that kernel may be taken for ours, so a kernel that
+ * follows another without its unload asks once more after FAILED, and may hear CONNECTED
+ * twice. Returns 0, or -ENL_E_BUSY (connected, or about to be), or as
  * enlg_port_post(). Thread: bus.
  */
 ENL_MUST_CHECK int enlg_vmbus_connect(struct enlg_vmbus *bus);
