@@ -164,6 +164,23 @@ enlh_synic_get_reg(struct enlh_vp *vp, uint32_t reg, uint64_t *value)
     return 0;
 }
 
+/*
+ * A kernel that crashed frees the slots of all VPs from the one that still runs, and says
+ * EOM there alone. So every VP with a waiting message looks again; without one this costs
+ * a lock for each VP. Seen: Linux, vmbus_wait_for_unload().
+ */
+void
+enlh_synic_slot_freed(struct enlh_vp *vp)
+{
+    struct enlh_partition *partition = vp->partition;
+
+    for (uint32_t i = 0; i < partition->config.vp_count; i++) {
+        if (&partition->vps[i] != vp && enlh_synic_waits(&partition->vps[i]))
+            enlh_vp_wake(&partition->vps[i]);
+    }
+    enlh_vp_note(vp);
+}
+
 int
 enlh_synic_set_reg(struct enlh_vp *vp, uint32_t reg, uint64_t value)
 {
@@ -176,7 +193,7 @@ enlh_synic_set_reg(struct enlh_vp *vp, uint32_t reg, uint64_t value)
     case ENL_REG_SIEFP:
         return synic_set_siefp(vp, value);
     case ENL_REG_EOM:
-        enlh_vp_note(vp);
+        enlh_synic_slot_freed(vp);
         return 0;
     default:
         return synic_set_sint(vp, reg - ENL_REG_SINT0, value);
