@@ -9,13 +9,16 @@
  */
 #include <cpuid.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "enlight/abi/cpuid.h"
 #include "kvm/internal.h"
 
-#define HV_LEAVES 64u
+#define HV_LEAVES        64u
+#define HOST_CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 /* The head, and room for the entries behind it. */
 union hv_cpuid {
@@ -111,12 +114,29 @@ read_hv_leaves(int kvm_fd, struct enlk_caps *out)
     }
 }
 
+/* The kernel keeps its time by the TSC: it has watched it, or was told tsc=reliable. */
+static bool
+host_keeps_time_by_tsc(void)
+{
+    char name[8] = "";
+    int fd = open(HOST_CLOCKSOURCE, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    ssize_t len = read(fd, name, sizeof(name) - 1);
+    close(fd);
+    return len > 0 && strcmp(name, "tsc\n") == 0;
+}
+
+/* An emulated CPU does not say so in CPUID, and yet its kernel may know. */
 static bool
 host_tsc_is_invariant(void)
 {
     unsigned eax, ebx, ecx, edx;
 
-    return __get_cpuid(0x80000007u, &eax, &ebx, &ecx, &edx) && (edx & 1u << 8);
+    if (__get_cpuid(0x80000007u, &eax, &ebx, &ecx, &edx) && (edx & 1u << 8))
+        return true;
+    return host_keeps_time_by_tsc();
 }
 
 void

@@ -91,7 +91,9 @@ make_vm(struct enlm_machine *machine, char why[ENLM_WHY])
     uint64_t identity = IDENTITY_GPA;
     int len;
 
-    machine->vm_fd = ioctl(machine->kvm_fd, KVM_CREATE_VM, 0UL);
+    do { /* a signal may end the wait for KVM's locks */
+        machine->vm_fd = ioctl(machine->kvm_fd, KVM_CREATE_VM, 0UL);
+    } while (machine->vm_fd < 0 && errno == EINTR);
     if (machine->vm_fd < 0)
         return refuse_errno(why, "KVM makes no machine");
     if (ioctl(machine->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_GPA) < 0 ||
