@@ -68,7 +68,7 @@ ended()
 # A disk that holds a kernel and an initramfs for kexec.
 kexec_disk()
 {
-    tar -C "$work/$1" -cf "$work/kexec.raw" vmlinuz initrd
+    tar -C "$work/$1" -cf "$work/kexec.raw" bzImage initrd
     truncate -s %512 "$work/kexec.raw"
 }
 

@@ -64,6 +64,7 @@ prepare_kernel()
     done
     # The ELF within the bzImage: unpacking it anew for each boot is slow under emulation.
     cp "$source/vmlinux" "$dir/vmlinuz" 2>/dev/null || cp "$source/vmlinuz" "$dir/vmlinuz"
+    cp "$source/vmlinuz" "$dir/bzImage"
     "$tree/image/initrd.sh" "$source" "${scripts[@]}" "$dir/initrd" || exit 1
     "$tree/image/initrd.sh" "$source" --modules hv_utils --init "$here/guest/sweep-init" "$dir/sweep" || exit 1
     "$tree/image/rootfs.sh" "$kernel" "$dir/root.raw" || exit 1
@@ -81,6 +82,7 @@ run_list()
     fi
     for kernel in $(kernels_of "$@"); do
         files+=(--file "$work/$kernel/vmlinuz" --file "$work/$kernel/initrd" --file "$work/$kernel/root.raw")
+        case "$*" in *kexec:$kernel:* | *kdump:$kernel:*) files+=(--file "$work/$kernel/bzImage") ;; esac
         case "$*" in *sweep:$kernel:*) files+=(--file "$work/$kernel/sweep") ;; esac
     done
     case "$*" in *sanitizer*) files+=(--file "$work/enlight-sanitizer") ;; esac

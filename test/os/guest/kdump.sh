@@ -8,8 +8,8 @@
 
 line=$(sed 's/enlight\.script=[^ ]*/enlight.script=kdump-save.sh reset_devices maxcpus=1/; s/crashkernel=[^ ]*//' \
     /proc/cmdline)
-row X02.load "$(unpack_kexec && kexec -p /tmp/next/vmlinuz --initrd=/tmp/next/initrd \
-    --command-line="$line" 2>&1 && echo 'the crash kernel is loaded')" "$(kexec -p /tmp/next/vmlinuz 2>&1)"
+row X02.load "$(unpack_kexec && kexec -p /tmp/next/bzImage --initrd=/tmp/next/initrd \
+    --command-line="$line" 2>/tmp/kexec.err && echo 'the crash kernel is loaded')" "$(cat /tmp/kexec.err)"
 sync
 [ $failed -eq 0 ] || { finish; exit; }
 echo c > /proc/sysrq-trigger

@@ -9,8 +9,8 @@
 . /run/enlight/lib.sh
 
 line=$(sed 's/enlight\.script=[^ ]*/enlight.script=kexec-after.sh/' /proc/cmdline)
-row X01.load "$(unpack_kexec && kexec -l /tmp/next/vmlinuz --initrd=/tmp/next/initrd \
-    --command-line="$line" 2>&1 && echo 'the next kernel is loaded')" "$(kexec -l /tmp/next/vmlinuz 2>&1)"
+row X01.load "$(unpack_kexec && kexec -l /tmp/next/bzImage --initrd=/tmp/next/initrd \
+    --command-line="$line" 2>/tmp/kexec.err && echo 'the next kernel is loaded')" "$(cat /tmp/kexec.err)"
 date +%s > /root/kexec-mark
 sync
 mount -o remount,ro /

@@ -41,7 +41,7 @@ unpack_kexec()
 {
     mkdir -p /tmp/next
     for disk in /sys/block/sd*; do
-        if tar -tf "/dev/${disk##*/}" 2>/dev/null | grep -q vmlinuz; then
+        if tar -tf "/dev/${disk##*/}" 2>/dev/null | grep -q bzImage; then
             tar -xf "/dev/${disk##*/}" -C /tmp/next && return 0
         fi
     done
