@@ -96,10 +96,9 @@ struct enlm_elf {
         uint64_t offset, file_len, gpa, mem_len;
     } segment[ENLM_ELF_SEGMENTS];
     uint32_t count;
-    uint64_t entry; /* a guest physical address within a segment */
-    bool has_pvh;
-    uint64_t pvh_entry;
-    uint64_t end; /* behind the last segment */
+    bool has_entry, has_pvh;   /* which of the two are there */
+    uint64_t entry, pvh_entry; /* guest physical, within a segment */
+    uint64_t end;              /* behind the last segment */
 };
 bool enlm_elf_is(const struct enlm_blob *file);
 ENL_MUST_CHECK int enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out);

@@ -148,7 +148,8 @@ enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out)
         if (err)
             return err;
     }
-    if (!is_within_a_segment(out, out->has_pvh ? out->pvh_entry : out->entry))
+    out->has_entry = is_within_a_segment(out, out->entry);
+    if (out->has_pvh && !is_within_a_segment(out, out->pvh_entry))
         return -ENL_E_PROTO;
-    return 0;
+    return out->has_entry || out->has_pvh ? 0 : -ENL_E_PROTO;
 }

@@ -99,6 +99,9 @@ load_elf(struct load *l, const struct enlm_blob *from, bool use_pvh,
                       kernel_name(l));
     if (err)
         return refuse(l, err, "%s is a damaged ELF file", kernel_name(l));
+    if (!elf.has_entry && !(use_pvh && elf.has_pvh))
+        return refuse(l, -ENL_E_PROTO, "%s has its entry outside of itself",
+                      kernel_name(l));
     err = place_segments(l, from, &elf);
     if (err)
         return err;
