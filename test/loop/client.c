@@ -114,7 +114,6 @@ io_done(void *ctx, struct enlg_storage_io *io)
     loop_check(cio->busy && c->flying > 0);
     cio->busy = false;
     c->flying--;
-    c->done++;
     if (io->result != 0 && io->result != -ENL_E_CANCELED)
         loop_fail("a request ended with %d (srb status %#x)", io->result, io->srb_status);
     if (io->result == 0 && cio->count)
@@ -264,8 +263,8 @@ client_step(struct client *c)
     }
     if (enlg_storage_is_ready(&c->storage) && !c->blocked)
         requests_make(c);
-    if (c->leave && c->left == 0 && c->flying == 0)
-        client_lose(c);
+    if (c->sized && c->left == 0 && c->flying == 0)
+        atomic_store(&c->finished, true);
 }
 
 bool
@@ -358,11 +357,13 @@ client_bind(struct guest *guest, struct enlg_channel *channel)
 
         if (atomic_load(&c->phase) != CLIENT_FREE)
             continue;
-        memset(c, 0, sizeof(*c));
         c->guest = guest;
         c->channel = channel;
         c->model = guest->config.models[which];
-        c->vp = loop_rand_below(&guest->rand, guest->loop->config.vps);
+        c->sized = c->blocked = false;
+        atomic_store(&c->finished, false);
+        atomic_store(&c->signal, false);
+        atomic_store(&c->vp, loop_rand_below(&guest->rand, guest->loop->config.vps));
         client_start(c);
         return;
     }
@@ -521,6 +522,19 @@ guest_is_quiet(const struct guest *guest)
             return false;
     }
     return true;
+}
+
+bool
+guest_has_finished(const struct guest *guest, uint32_t disks)
+{
+    uint32_t finished = 0;
+
+    for (uint32_t i = 0; i < GUEST_CLIENTS; i++) {
+        const struct client *c = &guest->clients[i];
+
+        finished += atomic_load(&c->phase) == CLIENT_RUNNING && atomic_load(&c->finished);
+    }
+    return finished == disks;
 }
 
 bool

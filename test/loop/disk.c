@@ -101,11 +101,7 @@ disk_kick(struct enlh_block_queue *queue)
 {
     struct loop_disk_queue *q = (struct loop_disk_queue *)queue;
 
-    if (!q->disk->at_once || q->under_way == 0)
-        return;
-    while (q->under_way)
-        q->ready_list[q->ready++] = q->pending[--q->under_way];
-    q->wake.fn(q->wake.ctx);
+    pthread_cond_signal(&q->disk->work);
 }
 
 static int
@@ -132,13 +128,13 @@ disk_move(struct loop_disk_queue *q, struct enlh_block_request *request, bool to
     return 0;
 }
 
+/* The lock is held. */
 static int
 disk_do(struct loop_disk_queue *q, struct enlh_block_request *request)
 {
     struct loop_disk *disk = q->disk;
     int rc = 0;
 
-    pthread_mutex_lock(&disk->lock);
     switch (request->op) {
     case ENLH_BLOCK_READ:
         disk->reads++;
@@ -155,7 +151,6 @@ disk_do(struct loop_disk_queue *q, struct enlh_block_request *request)
         rc = -ENL_E_INVAL;
         break;
     }
-    pthread_mutex_unlock(&disk->lock);
     return rc;
 }
 
@@ -163,16 +158,22 @@ static uint32_t
 disk_reap(struct enlh_block_queue *queue)
 {
     struct loop_disk_queue *q = (struct loop_disk_queue *)queue;
+    struct enlh_block_request *request;
     uint32_t count = 0;
+    int rc = 0;
 
-    while (q->ready) {
-        struct enlh_block_request *request = q->ready_list[--q->ready];
-        int rc = disk_do(q, request);
-
-        q->count--;
-        count++;
-        request->done(request, rc);
-    }
+    do {
+        pthread_mutex_lock(&q->disk->lock);
+        request = q->ready ? q->ready_list[--q->ready] : NULL;
+        if (request)
+            rc = disk_do(q, request);
+        pthread_mutex_unlock(&q->disk->lock);
+        if (request) {
+            q->count--;
+            count++;
+            request->done(request, rc);
+        }
+    } while (request);
     return count;
 }
 
@@ -187,14 +188,14 @@ static const struct enlh_block_ops disk_ops = {
 };
 
 void
-loop_disk_init(struct loop_disk *disk, uint64_t size, bool at_once)
+loop_disk_init(struct loop_disk *disk, uint64_t size)
 {
     memset(disk, 0, sizeof(*disk));
     disk->size = size;
-    disk->at_once = at_once;
     disk->data = calloc(1, size);
     loop_check(disk->data);
     pthread_mutex_init(&disk->lock, NULL);
+    pthread_cond_init(&disk->work, NULL);
 }
 
 void
@@ -227,14 +228,51 @@ loop_disk_finish_one(struct loop_disk *disk, uint32_t pick)
     uint32_t total = 0;
     struct loop_disk_queue *q;
 
+    pthread_mutex_lock(&disk->lock);
     for (q = disk->open; q; q = q->next)
         total += q->under_way;
-    if (total == 0)
-        return;
-    pick %= total;
-    for (q = disk->open; pick >= q->under_way; q = q->next)
+    pick = total ? pick % total : 0;
+    for (q = disk->open; total && pick >= q->under_way; q = q->next)
         pick -= q->under_way;
-    q->ready_list[q->ready++] = q->pending[pick];
-    q->pending[pick] = q->pending[--q->under_way];
-    q->wake.fn(q->wake.ctx);
+    if (total) {
+        q->ready_list[q->ready++] = q->pending[pick];
+        q->pending[pick] = q->pending[--q->under_way];
+        q->wake.fn(q->wake.ctx);
+    }
+    pthread_mutex_unlock(&disk->lock);
+}
+
+static void *
+disk_main(void *arg)
+{
+    struct loop_disk *disk = arg;
+    uint32_t pick = 0;
+    bool quit = false;
+
+    while (!quit) {
+        pthread_mutex_lock(&disk->lock);
+        while (!loop_disk_busy(disk) && !disk->quit)
+            pthread_cond_wait(&disk->work, &disk->lock);
+        quit = disk->quit && !loop_disk_busy(disk);
+        pthread_mutex_unlock(&disk->lock);
+        loop_disk_finish_one(disk, pick += 7);
+    }
+    return NULL;
+}
+
+void
+loop_disk_thread_start(struct loop_disk *disk)
+{
+    disk->quit = false;
+    loop_check(pthread_create(&disk->thread, NULL, disk_main, disk) == 0);
+}
+
+void
+loop_disk_thread_stop(struct loop_disk *disk)
+{
+    pthread_mutex_lock(&disk->lock);
+    disk->quit = true;
+    pthread_cond_signal(&disk->work);
+    pthread_mutex_unlock(&disk->lock);
+    pthread_join(disk->thread, NULL);
 }

@@ -185,7 +185,7 @@ bus_event(void *ctx, struct enlg_vmbus *bus, enum enlg_vmbus_event event,
         break;
     case ENLG_VMBUS_EVENT_UNLOADED:
         guest->connected = guest->all_offers = false;
-        guest->unloaded = true;
+        atomic_store(&guest->unloaded, true);
         break;
     case ENLG_VMBUS_EVENT_FAILED:
         guest->failed = true;
@@ -268,9 +268,10 @@ unload_step(struct guest *guest)
 static void
 unloaded_step(struct guest *guest)
 {
-    if (!guest->unloaded || !guest->reconnect || !guest_clients_free(guest))
+    if (!atomic_load(&guest->unloaded) || !guest->reconnect || !guest_clients_free(guest))
         return;
-    guest->unloaded = guest->reconnect = false;
+    atomic_store(&guest->unloaded, false);
+    guest->reconnect = false;
     loop_check(enlg_vmbus_channel(&guest->bus, 0) == NULL);
     for (uint32_t i = 0; i < GUEST_ICS; i++) {
         if (guest->ic_open[i])
@@ -295,7 +296,7 @@ failed_step(struct guest *guest)
 static void
 vp_up(struct guest *guest, uint32_t vp)
 {
-    uint8_t *pages = guest_pages(guest, 2);
+    uint8_t *pages = guest->synic_pages[vp];
     struct enlg_synic_pages synic = {pages, pages + ENL_PAGE_SIZE};
 
     loop_check(enlg_synic_enable(&guest->synic[vp], &guest->partition, &synic) == 0);
@@ -315,6 +316,8 @@ boot(struct guest *guest)
                0);
     loop_check(enlg_hypercall_enable(&guest->partition, guest_pages(guest, 1), OS_ID) ==
                0);
+    for (uint32_t vp = 0; vp < guest->loop->config.vps; vp++)
+        guest->synic_pages[vp] = guest_pages(guest, 2);
     atomic_store(&guest->hypercalls_up, true);
     for (uint32_t vp = 1; vp < guest->loop->config.vps; vp++)
         loop_ipi(guest->loop, vp, VECTOR_IPI);
@@ -365,7 +368,7 @@ guest_step(void *ctx, uint32_t vp)
     if (interrupted)
         (void)enlg_vmbus_events(&guest->bus, &guest->synic[vp]);
     for (uint32_t i = 0; i < GUEST_CLIENTS; i++) {
-        if (guest->clients[i].vp == vp)
+        if (atomic_load(&guest->clients[i].vp) == vp)
             client_step(&guest->clients[i]);
     }
 }
@@ -378,7 +381,7 @@ guest_wants(void *ctx, uint32_t vp)
     if (guest->config.polls)
         return true;
     for (uint32_t i = 0; i < GUEST_CLIENTS; i++) {
-        if (guest->clients[i].vp == vp && client_wants(&guest->clients[i]))
+        if (atomic_load(&guest->clients[i].vp) == vp && client_wants(&guest->clients[i]))
             return true;
     }
     return false;

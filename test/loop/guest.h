@@ -76,18 +76,17 @@ struct client {
     struct client_io ios[GUEST_IOS];
     uint8_t *ring;
     uint32_t ring_pages; /* of both */
-    uint32_t vp;
+    atomic_uint vp;
     atomic_int phase;
     atomic_bool signal; /* poll */
     atomic_bool stopped;
     atomic_bool lost;
-    bool leave; /* close it when the work is done */
     /* the channel's thread */
     bool sized;    /* the capacity has been asked for */
     bool blocked;  /* no room: wait for a signal */
     uint32_t left; /* requests still to be made */
     uint32_t flying;
-    uint64_t done;
+    atomic_bool finished; /* nothing is left, nothing is under way */
 };
 
 struct guest_config {
@@ -116,6 +115,7 @@ struct guest {
     uint8_t *ic_memory[GUEST_ICS];
     bool ic_open[GUEST_ICS];
     bool ic_stopping[GUEST_ICS];
+    uint8_t *synic_pages[LOOP_VPS];
     bool up[LOOP_VPS];
     atomic_uint up_count;
     atomic_bool bus_up;
@@ -123,11 +123,12 @@ struct guest {
     /* asked by the test */
     atomic_bool ask_unload;
     atomic_uint ask_move[GUEST_CLIENTS]; /* VP + 1 */
-    bool reconnect;                      /* after the unload */
-    bool hold;                           /* open no disk */
+    atomic_bool reconnect;               /* after the unload */
+    atomic_bool hold;                    /* open no disk */
     uint32_t retries;                    /* of a connection that failed */
     /* seen */
-    bool connected, all_offers, unloaded, failed;
+    bool connected, all_offers, failed;
+    atomic_bool unloaded;
     uint32_t offers, gone;
     uint32_t shutdowns;
     enum enlg_shutdown_kind shutdown_kind;
@@ -148,6 +149,9 @@ void guest_bury(struct guest *guest);
 
 /* The kernel is no more, its requests will never be heard of: what the disks may hold. */
 void guest_abandon(struct guest *guest);
+
+/* Every disk is open, and has done its requests. Reads atomics only. Thread: any. */
+bool guest_has_finished(const struct guest *guest, uint32_t disks);
 
 /* VP 0: close a client when its thread has let go. Thread: any. */
 void guest_close_client(struct guest *guest, uint32_t i);

@@ -614,6 +614,8 @@ vps_init(struct loop *loop)
     }
     pthread_mutex_init(&loop->loop_lock, NULL);
     pthread_cond_init(&loop->loop_wake, NULL);
+    pthread_mutex_init(&loop->main_lock, NULL);
+    pthread_cond_init(&loop->main_wake, NULL);
 }
 
 void
@@ -884,6 +886,45 @@ loop_run_idle(struct loop *loop)
 
 /* ---- threads ---- */
 
+static void
+loop_take_call(struct loop *loop)
+{
+    void (*call)(void *) = NULL;
+
+    pthread_mutex_lock(&loop->loop_lock);
+    call = loop->call;
+    pthread_mutex_unlock(&loop->loop_lock);
+    if (!call)
+        return;
+    call(loop->call_ctx);
+    pthread_mutex_lock(&loop->loop_lock);
+    loop->call = NULL;
+    pthread_cond_broadcast(&loop->loop_wake);
+    pthread_mutex_unlock(&loop->loop_lock);
+}
+
+void
+loop_call(struct loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&loop->loop_lock);
+    loop->call_ctx = ctx;
+    loop->call = fn;
+    atomic_store(&loop->loop_woken, true);
+    pthread_cond_broadcast(&loop->loop_wake);
+    while (loop->call)
+        pthread_cond_wait(&loop->loop_wake, &loop->loop_lock);
+    pthread_mutex_unlock(&loop->loop_lock);
+}
+
+void
+loop_wait_until(struct loop *loop, bool (*done)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&loop->main_lock);
+    while (!done(ctx))
+        pthread_cond_wait(&loop->main_wake, &loop->main_lock);
+    pthread_mutex_unlock(&loop->main_lock);
+}
+
 static void *
 loop_main_thread(void *arg)
 {
@@ -895,8 +936,10 @@ loop_main_thread(void *arg)
             pthread_cond_wait(&loop->loop_wake, &loop->loop_lock);
         pthread_mutex_unlock(&loop->loop_lock);
         atomic_store(&loop->loop_woken, false);
+        loop_take_call(loop);
         while (enlh_vmbus_poll(loop->bus))
             ;
+        wake(loop, &loop->main_lock, &loop->main_wake);
     }
     return NULL;
 }
@@ -913,6 +956,7 @@ vp_main_thread(void *arg)
             pthread_cond_wait(&vp->wake, &vp->lock);
         pthread_mutex_unlock(&vp->lock);
         vp_turn(loop, vp);
+        wake(loop, &loop->main_lock, &loop->main_wake);
     }
     return NULL;
 }
@@ -922,6 +966,8 @@ loop_threads_start(struct loop *loop)
 {
     loop_check(loop->config.threads);
     loop_check(pthread_create(&loop->loop_thread, NULL, loop_main_thread, loop) == 0);
+    for (struct loop_disk *disk = loop->disks; disk; disk = disk->next)
+        loop_disk_thread_start(disk);
     for (uint32_t i = 0; i < loop->config.vps; i++)
         loop_check(
             pthread_create(&loop->vp[i].thread, NULL, vp_main_thread, &loop->vp[i]) == 0);
@@ -937,4 +983,6 @@ loop_threads_stop(struct loop *loop)
     }
     bus_loop_wake(loop);
     pthread_join(loop->loop_thread, NULL);
+    for (struct loop_disk *disk = loop->disks; disk; disk = disk->next)
+        loop_disk_thread_stop(disk);
 }

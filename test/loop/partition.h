@@ -99,12 +99,16 @@ struct loop {
 
     _Atomic int64_t allocated; /* bytes that the host half holds */
     uint64_t steps;
-    uint32_t posts_refused; /* in a row */
-    uint64_t faults;        /* registers that answered with #GP */
+    uint32_t posts_refused;  /* in a row */
+    _Atomic uint64_t faults; /* registers that answered with #GP */
     /* threads only */
     pthread_t loop_thread;
     pthread_mutex_t loop_lock;
     pthread_cond_t loop_wake;
+    void (*call)(void *ctx); /* for the loop's thread, under loop_lock */
+    void *call_ctx;
+    pthread_mutex_t main_lock; /* the test waits for something */
+    pthread_cond_t main_wake;
     atomic_bool quit;
 };
 
@@ -127,6 +131,10 @@ void loop_reset(struct loop *loop);
 /* threads: start all, and end all. */
 void loop_threads_start(struct loop *loop);
 void loop_threads_stop(struct loop *loop);
+/* Have the loop's thread call fn, and wait until it has. */
+void loop_call(struct loop *loop, void (*fn)(void *ctx), void *ctx);
+/* Wait until done() says so; it reads atomics only, and is asked after turns of VPs. */
+void loop_wait_until(struct loop *loop, bool (*done)(void *ctx), void *ctx);
 
 /* ---- for the guest ---- */
 

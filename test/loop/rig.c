@@ -66,7 +66,7 @@ rig_start(struct rig *rig)
 
         disk->rig = rig;
         disk->index = i;
-        loop_disk_init(&disk->disk, RIG_DISK_BLOCKS * 512, rig->config.threads);
+        loop_disk_init(&disk->disk, RIG_DISK_BLOCKS * 512);
         model_init(&disk->model, RIG_DISK_BLOCKS, rig->config.seed + i);
         disk->disk.next = rig->loop.disks;
         rig->loop.disks = &disk->disk;
@@ -137,7 +137,7 @@ rig_run_quiet(struct rig *rig)
 bool
 rig_is_unloaded(void *ctx)
 {
-    return ((struct rig *)ctx)->guest->unloaded;
+    return atomic_load(&((struct rig *)ctx)->guest->unloaded);
 }
 
 void

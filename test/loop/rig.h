@@ -16,7 +16,7 @@ struct rig_disk {
     struct model model;
     struct enlh_storage *storage; /* NULL: not offered */
     uint32_t index;
-    uint64_t destroyed;
+    _Atomic uint64_t destroyed;
 };
 
 struct rig {
