@@ -88,7 +88,7 @@ start()
 {
     local args=(run --accel "$accel" --engine "$engine" --cpus "$cpus" --memory "$memory"
         --kernel "$kernel_dir/vmlinuz" --initrd "$work/initrd" --disk "path=$work/root.raw,format=raw")
-    local line="console=ttyS0 root=/dev/sda rw quiet"
+    local line="console=ttyS0 root=LABEL=enlight rw quiet"
     [ -z "$hv" ] || args+=(--hv "$hv")
     if [ -z "$report" ]; then
         say "a shell in the guest follows; Ctrl-a x leaves"

@@ -29,7 +29,7 @@ boot()
 # line SCRIPT EXPECT: the kernel command line of a boot from the root disk.
 line()
 {
-    echo "console=ttyS0 quiet root=/dev/sda rw enlight.script=$1 enlight.expect=$2${3:+ $3}"
+    echo "console=ttyS0 quiet root=LABEL=enlight rw enlight.script=$1 enlight.expect=$2${3:+ $3}"
 }
 
 # verdict NAME CONDITION-STATUS WHAT
