@@ -107,6 +107,30 @@ write_input(struct session *s, uint64_t code, uint64_t *words)
     }
 }
 
+/* Bytes of input that the call has, by its code and its control word; 0: any. */
+static uint32_t
+input_len(uint64_t control)
+{
+    static const struct {
+        uint16_t code;
+        uint8_t len;
+    } heads[] = {
+        {ENL_CALL_FLUSH_SPACE, sizeof(struct enl_hv_flush)},
+        {ENL_CALL_FLUSH_LIST, sizeof(struct enl_hv_flush)},
+        {ENL_CALL_FLUSH_SPACE_EX, sizeof(struct enl_hv_flush_ex)},
+        {ENL_CALL_FLUSH_LIST_EX, sizeof(struct enl_hv_flush_ex)},
+        {ENL_CALL_SEND_IPI, sizeof(struct enl_hv_send_ipi)},
+        {ENL_CALL_SEND_IPI_EX, sizeof(struct enl_hv_send_ipi_ex)},
+    };
+    uint32_t varhead = (control & ENL_HCALL_VARHEAD) >> ENL_HCALL_VARHEAD_SHIFT;
+    uint32_t reps = control >> ENL_HCALL_REP_COUNT_SHIFT & 0xfff;
+
+    for (uint32_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        if (heads[i].code == (control & ENL_HCALL_CODE))
+            return heads[i].len + 8 * (varhead + reps);
+    return 0;
+}
+
 static void
 check_result(uint64_t control, uint64_t result)
 {
@@ -127,6 +151,7 @@ call_memory(struct session *s, uint32_t vp, uint64_t control, const uint64_t *wo
 {
     struct enlh_hypercall call = {.control = control & ~ENL_HCALL_FAST};
     uint8_t before[ENL_PAGE_SIZE];
+    uint64_t result;
     uint8_t *at;
 
     call.input = rig_gpa(&s->rig.in);
@@ -137,9 +162,12 @@ call_memory(struct session *s, uint32_t vp, uint64_t control, const uint64_t *wo
     at = enlh_mem_at(s->rig.partition, (enl_gpa){call.input & ~4095ull}, ENL_PAGE_SIZE);
     if (at)
         memcpy(before, at, ENL_PAGE_SIZE);
-    check_result(call.control, enlh_vp_hypercall(rig_vp(&s->rig, vp), &call));
+    result = enlh_vp_hypercall(rig_vp(&s->rig, vp), &call);
+    check_result(call.control, result);
     if (at)
         RIG_CHECK(memcmp(before, at, ENL_PAGE_SIZE) == 0);
+    if (!at || (call.input & ENL_PAGE_MASK) + input_len(control) > ENL_PAGE_SIZE)
+        RIG_CHECK((uint16_t)result != ENL_HV_STATUS_SUCCESS);
 }
 
 static void
@@ -147,12 +175,15 @@ call_fast(struct session *s, uint32_t vp, uint64_t control, const uint64_t *word
 {
     struct enlh_hypercall call = {
         .control = control | ENL_HCALL_FAST, .input = words[0], .output = words[1]};
-    uint64_t xmm[12];
+    uint64_t xmm[12], result;
 
     memcpy(xmm, &words[2], sizeof(xmm));
     if (rig_below(&s->rig.in, 8))
         call.xmm = xmm;
-    check_result(call.control, enlh_vp_hypercall(rig_vp(&s->rig, vp), &call));
+    result = enlh_vp_hypercall(rig_vp(&s->rig, vp), &call);
+    check_result(call.control, result);
+    if (input_len(control) > (call.xmm ? ENL_HCALL_XMM_INPUT : 16u))
+        RIG_CHECK((uint16_t)result != ENL_HV_STATUS_SUCCESS);
 }
 
 /* Overlay pages where an input may lie. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "enlight/abi/ic.h"
+#include "enlight/abi/ring.h"
 #include "enlight/abi/vmbus.h"
 #include "enlight/host/ic.h"
 #include "rig_bus.h"
@@ -105,6 +106,24 @@ choose(uint8_t *bytes, uint8_t how)
     memcpy(bytes + sizeof(struct enl_ic_message) + sizeof(counts), versions, 8);
 }
 
+/* A packet that has not the frame of the protocol costs the guest the channel. */
+static void
+send(struct session *s, uint32_t i, uint16_t type, const uint8_t *bytes, uint32_t len)
+{
+    struct enl_ic_message head;
+    bool framed = type == ENL_PACKET_INBAND;
+    uint32_t padded = (len + 7) & ~7u;
+
+    memcpy(&head, bytes, sizeof(head));
+    framed = framed && padded >= sizeof(head) && head.pipe.type == ENL_PIPE_DATA &&
+             head.pipe.size >= sizeof(head.ic) && head.pipe.size <= padded - 8 &&
+             head.ic.size <= head.pipe.size - sizeof(head.ic);
+    if (!rig_bus_send(&s->bus, &s->guest[i], type, 0, bytes, len) || framed)
+        return;
+    rig_bus_work(&s->bus);
+    RIG_CHECK(!rig_bus_works(&s->bus, s->guest[i].relid));
+}
+
 /* Turn the last message round, as a guest does, and then spoil it a little. */
 static void
 answer(struct session *s, uint32_t i, bool spoil)
@@ -127,7 +146,7 @@ answer(struct session *s, uint32_t i, bool spoil)
         bytes[rig_u8(in) % len] = rig_u8(in);
     if (spoil && rig_below(in, 4) == 3)
         len = rig_u16(in) % sizeof(bytes);
-    rig_bus_send(&s->bus, &s->guest[i], ENL_PACKET_INBAND, 0, bytes, len);
+    send(s, i, ENL_PACKET_INBAND, bytes, len);
 }
 
 static void
@@ -140,8 +159,7 @@ send_anything(struct session *s, uint32_t i)
 
     rig_bytes(in, bytes, 64);
     if (s->guest[i].open)
-        rig_bus_send(&s->bus, &s->guest[i], type == 0 ? ENL_PACKET_INBAND : type, 0,
-                     bytes, len);
+        send(s, i, type == 0 ? ENL_PACKET_INBAND : type, bytes, len);
 }
 
 static void

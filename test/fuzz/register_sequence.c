@@ -16,12 +16,15 @@
 #include "enlight/abi/synic.h"
 #include "enlight/host/x86_64.h"
 #include "host/core/overlay.h"
+#include "host/core/stimer.h"
+#include "host/core/synic.h"
 #include "rig.h"
 
 #define VPS 3u
 
 /* What memory shall be without the overlays. */
 static uint8_t shadow[RIG_RAM_LEN];
+static bool shadow_lost; /* a damaged state was restored, which says what lies below */
 
 static const uint32_t regs[] = {
     ENL_REG_CRASH_P0,
@@ -211,6 +214,39 @@ below(struct rig *rig, struct enlh_vp *vp)
     rig->forward_result = kind >= 0xf0 ? -1 : 0;
 }
 
+/* What was saved comes back the same; what was damaged since is refused or does no harm. */
+static void
+save_restore(struct rig *rig, struct enlh_vp *vp)
+{
+    static struct enlh_synic_state synic, again;
+    static struct enlh_stimer_state stimer;
+    uint32_t damage = rig_below(&rig->in, 4);
+    int result;
+
+    enlh_synic_save(vp, &synic);
+    enlh_stimer_save(vp, &stimer);
+    enlh_vp_reset(vp);
+    for (uint32_t i = 0; i < damage; i++) {
+        uint32_t at = rig_u32(&rig->in);
+        uint8_t value = rig_u8(&rig->in);
+
+        if (at & 1)
+            ((uint8_t *)&stimer)[(at >> 1) % sizeof(stimer)] = value;
+        else
+            ((uint8_t *)&synic)[(at >> 1) % sizeof(synic)] = value;
+    }
+    shadow_lost |= damage > 0;
+    result = enlh_synic_restore(vp, &synic);
+    if (result == 0) {
+        enlh_synic_save(vp, &again);
+        RIG_CHECK(damage > 0 || memcmp(&synic, &again, sizeof(again)) == 0);
+        (void)!enlh_stimer_restore(vp, &stimer);
+    } else {
+        RIG_CHECK(damage > 0 || result == -ENL_E_NOMEM);
+        enlh_vp_reset(vp);
+    }
+}
+
 static void
 step(struct rig *rig)
 {
@@ -269,6 +305,9 @@ step(struct rig *rig)
     case 20:
         below(rig, vp);
         break;
+    case 22:
+        save_restore(rig, vp);
+        break;
     case 21:
         rig->alloc_countdown = rig_below(&rig->in, 4);
         break;
@@ -296,10 +335,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rig_start(&rig);
     memset(rig.ram, 0x5a, RIG_RAM_LEN);
     memset(shadow, 0x5a, RIG_RAM_LEN);
+    shadow_lost = false;
     for (uint32_t steps = 0; rig.in.left > 0 && steps < 1000; steps++)
         step(&rig);
     enlh_partition_reset(rig.partition);
-    RIG_CHECK(memcmp(rig.ram, shadow, RIG_RAM_LEN) == 0);
+    RIG_CHECK(shadow_lost || memcmp(rig.ram, shadow, RIG_RAM_LEN) == 0);
     rig_stop(&rig);
     return 0;
 }

@@ -126,6 +126,16 @@ rig_bus_turn(struct rig_bus *bus, uint32_t i)
     return true;
 }
 
+bool
+rig_bus_works(const struct rig_bus *bus, uint32_t relid)
+{
+    for (uint32_t i = 0; i < RIG_WORKERS; i++)
+        if (bus->worker[i].channel != NULL &&
+            enlh_channel_relid(bus->worker[i].channel) == relid)
+            return true;
+    return false;
+}
+
 void
 rig_bus_work(struct rig_bus *bus)
 {
@@ -279,9 +289,7 @@ rig_bus_open(struct rig_bus *bus, struct rig_guest *guest, uint32_t relid, uint3
     RIG_CHECK(enl_ring_consumer_init(&guest->in, &in, false) == 0);
     rig_bus_say(bus, &open, sizeof(open));
     (void)rig_bus_listen(bus, 0, 100);
-    for (uint32_t i = 0; i < RIG_WORKERS; i++)
-        guest->open |= bus->worker[i].channel != NULL &&
-                       enlh_channel_relid(bus->worker[i].channel) == relid;
+    guest->open = rig_bus_works(bus, relid);
     return guest->open;
 }
 
@@ -300,16 +308,17 @@ rig_bus_close(struct rig_bus *bus, struct rig_guest *guest)
     guest->open = false;
 }
 
-void
+bool
 rig_bus_send(struct rig_bus *bus, struct rig_guest *guest, uint16_t type, uint64_t id,
              const void *body, uint32_t len)
 {
     const struct enl_ring_piece piece = {.data = body, .len = len};
 
     if (enl_ring_put(&guest->out, type, ENL_PACKET_FLAG_COMPLETION, id, &piece, 1, 0) < 0)
-        return;
+        return false;
     (void)enl_ring_publish(&guest->out);
     (void)rig_signal(&bus->rig, 0, 0x2000u | guest->relid, 0);
+    return true;
 }
 
 int

@@ -47,6 +47,8 @@ void rig_bus_stop(struct rig_bus *bus);
 void rig_bus_poll(struct rig_bus *bus);
 /* One turn of one worker that is woken; false when it sleeps. */
 bool rig_bus_turn(struct rig_bus *bus, uint32_t worker);
+/* This channel has a worker. */
+bool rig_bus_works(const struct rig_bus *bus, uint32_t relid);
 /* Some turns of everybody. */
 void rig_bus_work(struct rig_bus *bus);
 /* The guest reads its messages of this VP, at most limit; each is checked. Returns how many. */
@@ -69,8 +71,8 @@ struct rig_guest {
 bool rig_bus_open(struct rig_bus *bus, struct rig_guest *guest, uint32_t relid,
                   uint32_t place);
 void rig_bus_close(struct rig_bus *bus, struct rig_guest *guest);
-/* Put a packet, publish it, signal. */
-void rig_bus_send(struct rig_bus *bus, struct rig_guest *guest, uint16_t type,
+/* Put a packet, publish it, signal; false: no room. */
+bool rig_bus_send(struct rig_bus *bus, struct rig_guest *guest, uint16_t type,
                   uint64_t id, const void *body, uint32_t len);
 /* Take a packet; its payload, up to len bytes, goes to out. Returns its length, or -1. */
 int rig_bus_receive(struct rig_bus *bus, struct rig_guest *guest, void *out, uint32_t len,

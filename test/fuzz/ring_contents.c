@@ -358,17 +358,20 @@ make_ranges(struct rig_input *in, uint8_t *body, uint32_t *extra)
     struct enl_gpa_range range;
 
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t pages = rig_u8(in);
+        uint8_t kind = rig_u8(in);
+        uint32_t pages = 1 + (kind & 0xfu);
         uint64_t pfn = rig_gpa(in) >> 12;
 
-        range.byte_offset = pages & 0x80 ? rig_u16(in) % 4200 : 0;
-        range.byte_count = (pages & 3u) * 4096u + 512u - range.byte_offset;
-        if (pages & 0x40)
+        range.byte_offset = kind & 0x80 ? rig_u16(in) % 4200 : 0;
+        range.byte_count = pages * 4096u - 3584u - range.byte_offset;
+        if (kind & 0x40)
             range.byte_count = rig_u32(in);
         memcpy(body + at, &range, sizeof(range));
         at += 8;
-        for (uint32_t page = 0; page <= (pages & 3u); page++, at += 8, pfn++)
+        for (uint32_t page = 0; page < pages; page++, at += 8) {
             memcpy(body + at, &pfn, sizeof(pfn));
+            pfn = kind & 0x20 ? pfn ^ 2 : pfn + 1;
+        }
     }
     if (rig_below(in, 32) == 31)
         ranges = rig_u32(in);
@@ -381,7 +384,7 @@ static void
 guest_send(struct session *s)
 {
     struct rig_input *in = &s->bus.rig.in;
-    uint8_t body[1024] = {0}, kind = rig_u8(in);
+    uint8_t body[2048] = {0}, kind = rig_u8(in);
     uint32_t extra = 0, len = rig_u16(in) % 520;
     uint16_t type = kind % 16;
     struct enl_ring_piece piece = {.data = body};

@@ -222,8 +222,8 @@ say_hello(struct session *s)
         if (operations[i] == ENL_STORAGE_CREATE_SUB_CHANNELS)
             packet.u.sub_channel_count = CHANNELS - 1;
         s->waiting[0][i]++;
-        rig_bus_send(&s->bus, &s->guest[0], ENL_PACKET_INBAND, i, &packet,
-                     sizeof(packet));
+        (void)rig_bus_send(&s->bus, &s->guest[0], ENL_PACKET_INBAND, i, &packet,
+                           sizeof(packet));
     }
     rig_bus_work(&s->bus);
     (void)rig_bus_listen(&s->bus, 0, 64);

@@ -192,6 +192,15 @@ say_contact(struct session *s)
     say(s, message, sizeof(contact));
 }
 
+/* Mostly one of the first offers. */
+static uint32_t
+pick_relid(struct session *s)
+{
+    uint8_t i = rig_u8(&s->bus.rig.in);
+
+    return i < 0xc0 ? 1 + i % 3u : i % 32u;
+}
+
 /* A small handle, or one of those that rig_bus_open() uses. */
 static uint32_t
 pick_handle(struct session *s)
@@ -208,7 +217,7 @@ say_small(struct session *s, uint32_t type)
     uint8_t message[240] = {0};
     struct enl_vmbus_gpadl_teardown body = {.head = {.type = type}};
 
-    body.relid = rig_below(&s->bus.rig.in, 16);
+    body.relid = pick_relid(s);
     body.gpadl = pick_handle(s);
     memcpy(message, &body, sizeof(body));
     say(s, message, sizeof(body));
@@ -221,7 +230,7 @@ say_open(struct session *s)
     uint8_t message[240] = {0};
     struct enl_vmbus_open open = {.head = {.type = ENL_VMBUS_OPEN_CHANNEL}};
 
-    open.relid = rig_below(in, 16);
+    open.relid = pick_relid(s);
     open.ring_gpadl = pick_handle(s);
     open.target_vp = rig_below(in, 16) % 5 - 1u;
     open.downstream_offset = rig_below(in, 8);
@@ -259,7 +268,7 @@ say_gpadl(struct session *s)
     uint32_t len;
     uint8_t how;
 
-    header.relid = rig_below(in, 16);
+    header.relid = pick_relid(s);
     header.gpadl = pick_handle(s);
     header.range_count = 1;
     len = put_ranges(s, message + sizeof(header), sizeof(message) - sizeof(header));
@@ -326,7 +335,7 @@ turn_knob(struct session *s)
         s->bus.refuse_start = value >> 3 & 1;
         break;
     case 6:
-        s->echo = value >> 3 & 1;
+        s->echo = !(value >> 3 & 1);
         break;
     default:
         s->bus.rig.alloc_countdown = value >> 3 & 7;
@@ -350,18 +359,21 @@ static void
 push(struct session *s)
 {
     struct rig_input *in = &s->bus.rig.in;
-    uint32_t page = rig_below(in, RIG_RAM_LEN / ENL_PAGE_SIZE - 1);
-    uint8_t *ring = s->bus.rig.ram + page * ENL_PAGE_SIZE;
+    uint32_t page = rig_below(in, 2 * RIG_RAM_LEN / ENL_PAGE_SIZE - 2);
+    uint8_t *ring;
     struct enl_packet packet = {.type = ENL_PACKET_INBAND, .offset8 = 2, .len8 = 3};
     uint32_t index;
 
+    if (page > RIG_RAM_LEN / ENL_PAGE_SIZE - 2)
+        page = RIG_RING_GPA / ENL_PAGE_SIZE;
+    ring = s->bus.rig.ram + page * ENL_PAGE_SIZE;
     memcpy(&index, ring, sizeof(index));
     if (index > ENL_PAGE_SIZE - 32 || index % 8)
         index = 0;
     memcpy(ring + ENL_PAGE_SIZE + index, &packet, sizeof(packet));
     index += 32;
     memcpy(ring, &index, sizeof(index));
-    (void)rig_signal(&s->bus.rig, 0, 0x2000u | rig_below(in, 4), 0);
+    (void)rig_signal(&s->bus.rig, 0, 0x2000u | pick_relid(s), 0);
 }
 
 static void
@@ -379,7 +391,7 @@ switch_synic(struct session *s)
 static void
 signal(struct session *s)
 {
-    uint32_t relid = rig_below(&s->bus.rig.in, 16);
+    uint32_t relid = pick_relid(s);
     uint8_t how = rig_u8(&s->bus.rig.in);
 
     (void)rig_signal(&s->bus.rig, 0,
@@ -500,6 +512,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&s, 0, sizeof(s));
     rig_bus_init(&s.bus, data, size);
     s.bus.config.gpadl_limit = 4u << 20;
+    s.echo = true;
     rig_bus_start(&s.bus);
     for (uint32_t i = 0; i < 3; i++)
         offer(&s, i);
