@@ -89,7 +89,7 @@ disks()
     truncate -s 64M "$work/small/full.raw"
     log=$work/logs/disks-$1-$2
     (wait_for_line "$boot_seconds" 'waiting for a shutdown request' && sleep 3 &&
-        pkill -TERM -f "$work/disk.vhd") &
+        pkill -TERM -f "^$enlight run .*$work/disk.vhd") &
     boot "disks-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 512M --log-level info \
         --cmdline "$(line disks.sh '' "enlight.sums=$sums")" --disk "path=$work/scratch.raw" \
         --disk "path=$work/disk.vhd,format=vhd,lun=1" --disk "path=$work/readonly.raw,readonly=on,lun=2" \
@@ -117,7 +117,7 @@ kill_and_look()
 {
     fresh_root "$1"
     log=$work/logs/kill-$1-$2
-    (wait_for_line "$boot_seconds" '^synced 40' && pkill -KILL -f "$work/scratch.raw") &
+    (wait_for_line "$boot_seconds" '^synced 40' && pkill -KILL -f "^$enlight run .*$work/scratch.raw") &
     boot "kill-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --cmdline "$(line kill.sh '')" \
         --disk "path=$work/scratch.raw"
     boot "kill-$1-$2-after" "$1" --initrd "$work/$1/initrd" --engine "$2" --cmdline "$(line kill-after.sh '')" \
