@@ -45,6 +45,17 @@ enlh_vpset_mask(const struct enlh_partition *partition, uint64_t mask,
     vpset_trim(partition, out);
 }
 
+/* Not __builtin_popcountll(): without the instruction it is a call into libgcc. */
+static uint32_t
+vpset_count(uint64_t mask)
+{
+    uint32_t count = 0;
+
+    for (; mask != 0; mask &= mask - 1)
+        count++;
+    return count;
+}
+
 uint16_t
 enlh_vpset_read(const struct enlh_partition *partition, const struct enl_hv_vp_set *set,
                 const uint64_t *bank, uint32_t bank_count, struct enlh_vpset *out)
@@ -57,15 +68,12 @@ enlh_vpset_read(const struct enlh_partition *partition, const struct enl_hv_vp_s
     }
     if (set->format != ENL_VP_SET_SPARSE)
         return ENL_HV_STATUS_INVALID_PARAMETER;
-    if ((uint32_t)__builtin_popcountll(set->bank_mask) != bank_count)
+    if (vpset_count(set->bank_mask) != bank_count)
         return ENL_HV_STATUS_INVALID_HYPERCALL_INPUT;
     vpset_start(partition, out);
-    for (uint32_t i = 0; i < ENL_VP_SET_MAX_BANKS; i++) {
-        if ((set->bank_mask & (UINT64_C(1) << i)) == 0)
-            continue;
-        if (i < out->word_count)
-            out->word[i] = bank[next];
-        next++;
+    for (uint32_t i = 0; i < out->word_count; i++) {
+        if ((set->bank_mask & (UINT64_C(1) << i)) != 0)
+            out->word[i] = bank[next++];
     }
     vpset_trim(partition, out);
     return ENL_HV_STATUS_SUCCESS;

@@ -51,11 +51,16 @@ crash_text_is_copied(void **state)
 static void
 crash_text_is_bounded(void **state)
 {
+    static const uint64_t len[] = {4096, 4097, 8191, UINT64_C(0x100000000), UINT64_MAX};
+
     (void)state;
-    set_params(0x3000, UINT64_MAX);
-    fake_set(&f, 0, ENL_REG_CRASH_CTL, NOTIFY | MESSAGE);
-    assert_int_equal(f.crash.text_len, 4096);
-    assert_int_equal(f.crash_text[4095], (char)0xa5);
+    for (size_t i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
+        set_params(0x3000, len[i]);
+        memset(f.crash_text, 0, sizeof(f.crash_text));
+        fake_set(&f, 0, ENL_REG_CRASH_CTL, NOTIFY | MESSAGE);
+        assert_int_equal(f.crash.text_len, 4096);
+        assert_int_equal(f.crash_text[4095], (char)0xa5);
+    }
 }
 
 static void

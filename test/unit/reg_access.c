@@ -75,7 +75,8 @@ reg_read_only_refuses_a_write(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++) {
-        assert_err(rig_set(0, read_only[i], 1), ENL_E_INVAL);
+        for (uint64_t value = 0; value < 0x20000; value += 0xf3)
+            assert_err(rig_set(0, read_only[i], value), ENL_E_INVAL);
         assert_int_equal(rig_get(0, read_only[i]), 0);
     }
 }

@@ -121,7 +121,6 @@ synic_eom_brings_the_next(void **state)
     assert_int_equal(f.interrupt_count, 2);
 }
 
-/* A taken slot is the guest's, whatever it wrote there. */
 /* A crashed kernel frees every VP's slot from the VP that still runs. */
 static void
 synic_eom_of_another_vp_brings_the_next(void **state)
@@ -142,6 +141,7 @@ synic_eom_of_another_vp_brings_the_next(void **state)
     assert_int_equal(fake_slot(&f, 1, SINT)->payload_len, 2);
 }
 
+/* A taken slot is the guest's, whatever it wrote there. */
 static void
 synic_never_overwrites_a_taken_slot(void **state)
 {

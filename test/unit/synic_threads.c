@@ -166,6 +166,165 @@ synic_events_are_neither_lost_nor_doubled(void **state)
     assert_int_equal(rig_counters().events, raised);
 }
 
+static void *
+signal_on_thread(void *arg)
+{
+    struct enlh_vp *vp = arg;
+
+    for (uint32_t i = 0; !atomic_load(&world.done); i++)
+        (void)!enlh_vp_signal_event(vp, SINT, i % 31);
+    return NULL;
+}
+
+static void
+pause_for(uint32_t turns)
+{
+    for (volatile uint32_t i = 0; i < turns; i++)
+        ;
+}
+
+/* A flag of the guest's own in the word where others are set: it stays as it was left. */
+static void
+synic_events_leave_the_rest_of_the_word(void **state)
+{
+    pthread_t thread;
+    struct enl_event_page *page = fake_at(&f, FAKE_SIEFP_GPA(0), ENL_PAGE_SIZE);
+    uint32_t *word = &page->sint[SINT].word[0];
+    const uint32_t own = 1u << 31, others = own - 1;
+    uint32_t wrong = 0;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, signal_on_thread, fake_vp(&f, 0)), 0);
+    for (uint32_t i = 0; i < 300000; i++) {
+        __atomic_fetch_and(word, ~others, __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(word, own, __ATOMIC_SEQ_CST);
+        pause_for(i % 64);
+        wrong += (__atomic_load_n(word, __ATOMIC_SEQ_CST) & own) == 0;
+        __atomic_fetch_and(word, ~own, __ATOMIC_SEQ_CST);
+        pause_for(i % 64);
+        wrong += (__atomic_load_n(word, __ATOMIC_SEQ_CST) & own) != 0;
+    }
+    atomic_store(&world.done, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(wrong, 0);
+}
+
+/* ---- one slot, two sides, again and again at the same moment ---- */
+
+#define ROUNDS 60000u
+
+static struct {
+    _Atomic uint32_t round;    /* both may begin it */
+    _Atomic uint32_t answered; /* the guest has done its part of it */
+    uint32_t seen_pending;     /* what the guest found in the flags */
+    uint32_t half;             /* messages that were not whole */
+} duel;
+
+/* Both threads must run at once to meet; where there is one CPU they take turns. */
+static void
+wait_for_round(const _Atomic uint32_t *at, uint32_t round)
+{
+    for (uint32_t i = 0; atomic_load(at) < round; i++) {
+        if (i % 4096 == 4095)
+            sched_yield();
+    }
+}
+
+static void *
+free_slot_thread(void *arg)
+{
+    struct enl_message *slot = arg;
+
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        wait_for_round(&duel.round, round);
+        pause_for(round % 97);
+        __atomic_store_n(&slot->type, 0, __ATOMIC_SEQ_CST);
+        duel.seen_pending =
+            __atomic_load_n(&slot->flags, __ATOMIC_SEQ_CST) & ENL_MESSAGE_FLAG_PENDING;
+        atomic_store(&duel.answered, round);
+    }
+    return NULL;
+}
+
+/*
+ * A message waits, the slot is taken, and the guest frees it while the VP is entered:
+ * either the message is in the slot now, or the guest knows that it must write EOM.
+ */
+static void
+synic_pending_flag_is_never_too_late(void **state)
+{
+    pthread_t guest;
+    struct enl_message *slot = fake_slot(&f, 0, SINT);
+    uint32_t lost = 0;
+
+    (void)state;
+    memset(&duel, 0, sizeof(duel));
+    assert_int_equal(pthread_create(&guest, NULL, free_slot_thread, slot), 0);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        slot->flags = 0;
+        __atomic_store_n(&slot->type, 9, __ATOMIC_SEQ_CST);
+        assert_int_equal(enlh_vp_post_message(fake_vp(&f, 0), SINT, 1, 0, "m", 1), 0);
+        atomic_store(&duel.round, round);
+        pause_for(round / 97 % 97);
+        enlh_vp_enter(fake_vp(&f, 0));
+        wait_for_round(&duel.answered, round);
+        if (!enlh_vp_messages_done(fake_vp(&f, 0), SINT) && duel.seen_pending == 0)
+            lost++;
+        slot->type = 0;
+        fake_set(&f, 0, ENL_REG_EOM, 0);
+        enlh_vp_enter(fake_vp(&f, 0));
+    }
+    assert_int_equal(pthread_join(guest, NULL), 0);
+    assert_int_equal(lost, 0);
+}
+
+static void *
+watch_slot_thread(void *arg)
+{
+    struct enl_message *slot = arg;
+
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        uint8_t copy[240];
+
+        for (uint32_t i = 0; __atomic_load_n(&slot->type, __ATOMIC_ACQUIRE) == 0; i++) {
+            if (i % 4096 == 4095)
+                sched_yield();
+        }
+        memcpy(copy, slot->payload, sizeof(copy));
+        for (uint32_t i = 0; i < sizeof(copy); i++)
+            duel.half += copy[i] != (uint8_t)round;
+        duel.half += slot->payload_len != sizeof(copy) || slot->sender != round;
+        __atomic_store_n(&slot->type, 0, __ATOMIC_SEQ_CST);
+        atomic_store(&duel.answered, round);
+    }
+    return NULL;
+}
+
+/* Whoever sees the type sees the rest of the message. */
+static void
+synic_message_is_never_seen_half(void **state)
+{
+    pthread_t guest;
+    struct enl_message *slot = fake_slot(&f, 0, SINT);
+
+    (void)state;
+    memset(&duel, 0, sizeof(duel));
+    assert_int_equal(pthread_create(&guest, NULL, watch_slot_thread, slot), 0);
+    for (uint32_t round = 1; round <= ROUNDS; round++) {
+        uint8_t payload[240];
+
+        memset(payload, (int)round, sizeof(payload));
+        assert_int_equal(enlh_vp_post_message(fake_vp(&f, 0), SINT, 1, round, payload,
+                                              sizeof(payload)),
+                         0);
+        pause_for(round % 97);
+        enlh_vp_enter(fake_vp(&f, 0));
+        wait_for_round(&duel.answered, round);
+    }
+    assert_int_equal(pthread_join(guest, NULL), 0);
+    assert_int_equal(duel.half, 0);
+}
+
 /* The page comes and goes while others signal and post: they hit it or are refused. */
 static void
 synic_pages_go_away_under_the_senders(void **state)
@@ -195,6 +354,12 @@ main(void)
         cmocka_unit_test_setup_teardown(synic_messages_all_arrive_in_order, start,
                                         rig_fini),
         cmocka_unit_test_setup_teardown(synic_events_are_neither_lost_nor_doubled, start,
+                                        rig_fini),
+        cmocka_unit_test_setup_teardown(synic_events_leave_the_rest_of_the_word, start,
+                                        rig_fini),
+        cmocka_unit_test_setup_teardown(synic_pending_flag_is_never_too_late, start,
+                                        rig_fini),
+        cmocka_unit_test_setup_teardown(synic_message_is_never_seen_half, start,
                                         rig_fini),
         cmocka_unit_test_setup_teardown(synic_pages_go_away_under_the_senders, start,
                                         rig_fini),

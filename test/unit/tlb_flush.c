@@ -135,6 +135,25 @@ tlb_flush_comes_in_registers_too(void **state)
     assert_int_equal(f.flush.mask[0], 0x3);
 }
 
+/* A hypervisor below answers these calls itself: they are announced, and unknown here. */
+static void
+tlb_flush_is_left_to_the_hypervisor_below(void **state)
+{
+    (void)state;
+    fake_fini(&f);
+    fake_init(&f);
+    fake_use_below(&f);
+    f.ops.flush_tlb = NULL;
+    fake_start(&f);
+    fake_set(&f, 0, ENL_REG_GUEST_OS_ID, FAKE_OS_ID);
+    assert_int_not_equal(enlh_partition_config(f.partition)->features.set &
+                             ENLH_F_BIT(ENLH_F_TLBFLUSH),
+                         0);
+    memset(fake_at(&f, INPUT, 64), 0, 64);
+    assert_int_equal(fake_hypercall(&f, 0, ENL_CALL_FLUSH_SPACE, INPUT, 0),
+                     ENL_HV_STATUS_INVALID_HYPERCALL_CODE);
+}
+
 int
 main(void)
 {
@@ -146,6 +165,7 @@ main(void)
         CASE(tlb_flush_flags_are_checked),
         CASE(tlb_flush_extended_ranges_must_be_announced),
         CASE(tlb_flush_comes_in_registers_too),
+        CASE(tlb_flush_is_left_to_the_hypervisor_below),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

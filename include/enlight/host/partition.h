@@ -157,8 +157,8 @@ void enlh_config_defaults(struct enlh_config *config);
 /*
  * Create a partition. Copies config and ops; borrows ctx until enlh_partition_destroy().
  * Features that these ops cannot serve are taken out (enlh_partition_config() has the
- * rest): runtime without vp_runtime_100ns, tlbflush without flush_tlb, vapic without
- * apic_reg and forward_reg.
+ * rest): runtime without vp_runtime_100ns, tlbflush without flush_tlb or raise_sint, vapic
+ * without apic_reg or forward_reg.
  * Returns 0 and an owned partition in *out, or
  *   -ENL_E_INVAL  a count or a feature that does not exist, a need that is not met, or
  *                 a callback that is missing;
