@@ -362,9 +362,12 @@ enlh_gpadl_teardown(struct enlh_vmbus *bus, const struct enlh_inbox_entry *entry
         enlh_gpadl_tear(bus, gpadl);
 }
 
+/* A guest that is leaving hears nothing more: what is torn goes with all the others. */
 void
 enlh_gpadl_settle(struct enlh_vmbus *bus)
 {
+    if (bus->conn.state != ENLH_CONNECTED)
+        return;
     while (!enlh_list_empty(&bus->gpadl_torn) && enlh_outbox_room(bus)) {
         struct enlh_gpadl *gpadl =
             ENLH_LIST_OF(bus->gpadl_torn.next, struct enlh_gpadl, torn_link);

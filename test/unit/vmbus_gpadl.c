@@ -551,6 +551,21 @@ gpadl_teardown_of_the_ring_waits_for_the_close(void **state)
     rig_stop(&r);
 }
 
+/* The kernel that waited for it is gone; the next one has asked for nothing yet. */
+static void
+gpadl_teardown_of_a_guest_that_left_is_not_told(void **state)
+{
+    (void)state;
+    rig_open_one(&r, &guest);
+    rig_post_teardown(&r, guest.relid, guest.handle);
+    rig_contact(&r, ENL_VMBUS_VERSION_WS2022);
+    rig_settle(&r);
+    rig_expect(&r, ENL_VMBUS_VERSION_RESPONSE, NULL, 0);
+    rig_expect_none(&r);
+    assert_nothing_held();
+    rig_stop(&r);
+}
+
 static void
 gpadl_that_waits_for_its_teardown_cannot_be_opened(void **state)
 {
@@ -653,6 +668,7 @@ main(void)
         cmocka_unit_test(gpadl_teardown_of_another_channels_is_a_fault),
         cmocka_unit_test(gpadl_teardown_of_a_half_one_is_a_fault),
         cmocka_unit_test(gpadl_teardown_of_the_ring_waits_for_the_close),
+        cmocka_unit_test(gpadl_teardown_of_a_guest_that_left_is_not_told),
         cmocka_unit_test(gpadl_that_waits_for_its_teardown_cannot_be_opened),
         cmocka_unit_test(gpadl_lent_to_a_device_waits_until_it_comes_back),
         cmocka_unit_test(gpadl_lent_to_a_device_goes_when_the_channel_closes),
