@@ -69,6 +69,7 @@ port_event(void *ctx, uint32_t connection_id, uint16_t flag)
 static uint64_t
 pick_control(struct rig_input *in)
 {
+    static const uint16_t reps[] = {0, 1, 2, 3, 5, 12, 60, 510};
     uint8_t kind = rig_u8(in);
     uint64_t control = codes[kind % CODE_COUNT];
 
@@ -78,7 +79,7 @@ pick_control(struct rig_input *in)
         control |= ENL_HCALL_FAST;
     kind = rig_u8(in);
     control |= (uint64_t)(kind & 3) << ENL_HCALL_VARHEAD_SHIFT;
-    control |= (uint64_t)(kind >> 2 & 7) << ENL_HCALL_REP_COUNT_SHIFT;
+    control |= (uint64_t)reps[kind >> 2 & 7] << ENL_HCALL_REP_COUNT_SHIFT;
     control |= (uint64_t)(kind >> 5 & 3) << ENL_HCALL_REP_START_SHIFT;
     if (kind & 0x80)
         control ^= UINT64_C(1) << rig_below(in, 64);

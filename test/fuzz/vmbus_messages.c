@@ -494,6 +494,7 @@ end(struct session *s)
     set_busy(s, false);
     s->bus.rig.alloc_countdown = -1;
     rig_bus_reset(&s->bus);
+    RIG_CHECK(s->bus.bus->quota.host_bytes == 0 && s->bus.bus->outbox.count == 0);
     for (uint32_t i = 0; i < OFFERS; i++)
         take_back(s, i);
     rig_bus_work(&s->bus);
