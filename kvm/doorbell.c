@@ -5,7 +5,7 @@
  * Run by the embedder's loop when a channel opens and closes. User engine: an ioeventfd on
  * the signal port whose value is the connection id. Kernel engine: KVM_HYPERV_EVENTFD. A
  * doorbell that cannot be had is no failure of the channel: the signal takes the long way.
- * Tests: test/os (K04: the counter of signal exits stays low).
+ * Tests: test/unit/kvm_interrupt.c, test/os (K04: the counter of signal exits stays low).
  */
 #include <errno.h>
 #include <string.h>

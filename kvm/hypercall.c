@@ -6,7 +6,7 @@
  * hypercall with its input in registers; a dword written to the signal port, where no
  * ioeventfd matched it, is a SignalEvent. The caller's mode is looked at here: user mode or
  * real mode gets #UD [TLFS 3.13]. Kernel engine: KVM has checked that.
- * Tests: test/guest (H01 to H33), test/os.
+ * Tests: test/unit/kvm_hypercall.c, test/guest (H01 to H33).
  */
 #include <string.h>
 #include <sys/ioctl.h>

@@ -8,7 +8,7 @@
  * the vCPU is kicked again after a back-off of 20 us to 2 ms. A guest can hold an
  * interrupt off as long as it likes; that costs one timer at a time.
  * [TLFS 11.6 AutoEOI] Seen: KVM offers no window exit beside an in-kernel LAPIC.
- * Tests: test/guest (S08).
+ * Tests: test/unit/kvm_interrupt.c, test/guest (S08).
  */
 #include <string.h>
 #include <sys/ioctl.h>

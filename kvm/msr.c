@@ -6,7 +6,7 @@
  * filters the whole range; the kernel engine only what concerns overlay pages, crashes and
  * the invariant TSC, and forwards it. A value that the core refuses becomes #GP.
  * Seen: KVM never resets its own Hyper-V registers, hence enlk_msr_reset().
- * Tests: test/os on both engines (M01 to M28), test/guest.
+ * Tests: test/unit/kvm_registers.c, test/os on both engines (M01 to M28).
  */
 #include <errno.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * each EOM and EOI of SINT 2. That is listened to only while a message waits behind a busy
  * slot, so that an ordinary interrupt wakes nobody. [TLFS 11.10 EOM]
  * Seen: KVM 6.1 refuses a resample irqfd with a split irqchip.
- * Tests: test/os on the kernel engine (S06, S07).
+ * Tests: test/unit/kvm_interrupt.c, test/os on the kernel engine (S06, S07).
  */
 #include <errno.h>
 #include <stdlib.h>

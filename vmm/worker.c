@@ -51,17 +51,25 @@ enlm_worker_of(struct enlm_worker_pool *pool, struct enlh_channel *channel)
     return worker;
 }
 
+/* Sleep until somebody wakes. Returns false when it is time to go. */
+static bool
+wait_for_work(struct enlm_worker *worker)
+{
+    uint64_t count;
+
+    if (read(worker->fd, &count, sizeof(count)) < 0 && errno != EINTR)
+        return false;
+    return !atomic_load(&worker->stop);
+}
+
 static void *
 run(void *ctx)
 {
     struct enlm_worker *worker = ctx;
-    enum enlh_run state = ENLH_RUN_MORE;
+    enum enlh_run state = enlh_channel_run(worker->channel);
 
     while (state != ENLH_RUN_STOPPED && !atomic_load(&worker->stop)) {
-        uint64_t count;
-
-        if (state == ENLH_RUN_IDLE && read(worker->fd, &count, sizeof(count)) < 0 &&
-            errno != EINTR)
+        if (state == ENLH_RUN_IDLE && !wait_for_work(worker))
             break;
         state = enlh_channel_run(worker->channel);
     }
