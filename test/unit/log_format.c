@@ -61,6 +61,33 @@ log_of_a_guest_runs_out(void **state)
     assert_string_equal(f.log_last, "the host's own: still here");
 }
 
+/* A bug ends in the embedder's callback, with the place and the condition. */
+static jmp_buf landing;
+static void
+on_bug(void *ctx, const char *file, int line, const char *what)
+{
+    assert_ptr_equal(ctx, &f);
+    assert_non_null(strstr(file, "log_format.c"));
+    assert_true(line > 0);
+    assert_string_equal(what, "1 + 1 == 2");
+    longjmp(landing, 1);
+}
+
+static void
+log_bug_reaches_the_embedder(void **state)
+{
+    (void)state;
+    fake_fini(&f);
+    fake_init(&f);
+    f.ops.bug = on_bug;
+    fake_start(&f);
+    if (setjmp(landing) == 0) {
+        ENLH_BUG_ON(f.partition, 1 + 1 == 3);
+        ENLH_BUG_ON(f.partition, 1 + 1 == 2);
+        fail();
+    }
+}
+
 int
 main(void)
 {
@@ -68,6 +95,7 @@ main(void)
         CASE(log_knows_its_letters),
         CASE(log_cuts_at_the_size),
         CASE(log_of_a_guest_runs_out),
+        CASE(log_bug_reaches_the_embedder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,6 +214,40 @@ overlay_list_holds_many(void **state)
                          i % 2 == 0 ? 0 : -ENL_E_FAULT);
 }
 
+/*
+ * Two VPs change one register at the same time: while the first one's change is on its
+ * way to the hypervisor below, the second is refused, and the first stands.
+ */
+static int second;
+static int
+change_again(void *ctx, uint32_t vp, uint32_t reg, uint64_t value)
+{
+    struct fake *fake = ctx;
+
+    if (reg == ENL_REG_REFERENCE_TSC && vp == 0 && value != 0)
+        second = enlh_vp_set_reg(fake_vp(fake, 1), reg, PAGE_B | ON);
+    return 0;
+}
+
+static void
+overlay_change_within_a_change_is_refused(void **state)
+{
+    (void)state;
+    fake_fini(&f);
+    fake_init(&f);
+    fake_use_below(&f);
+    f.config.vp_count = 2;
+    f.ops.forward_reg = change_again;
+    fake_start(&f);
+    second = 0;
+    fake_set(&f, 0, ENL_REG_REFERENCE_TSC, PAGE_A | ON);
+    assert_err(second, ENL_E_BUSY);
+    assert_int_equal(fake_get(&f, 1, ENL_REG_REFERENCE_TSC), PAGE_A | ON);
+    assert_true(rig_page_is(PAGE_B, 0xa5));
+    assert_int_equal(rig_set(1, ENL_REG_REFERENCE_TSC, PAGE_B | ON), 0);
+    assert_true(rig_page_is(PAGE_A, 0xa5));
+}
+
 int
 main(void)
 {
@@ -231,6 +265,7 @@ main(void)
         CASE(overlay_reset_uncovers_all),
         CASE(overlay_vp_reset_uncovers_its_own),
         CASE(overlay_list_holds_many),
+        CASE(overlay_change_within_a_change_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

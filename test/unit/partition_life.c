@@ -119,6 +119,30 @@ partition_survives_any_lack_of_memory(void **state)
     assert_in_range(i, 2, 100);
 }
 
+static uint32_t locks_left;
+static void *(*make_lock)(void *ctx);
+static void *
+few_locks(void *ctx)
+{
+    return locks_left-- > 0 ? make_lock(ctx) : NULL;
+}
+
+static void
+partition_survives_a_lack_of_locks(void **state)
+{
+    (void)state;
+    f.config.vp_count = 3;
+    make_lock = f.ops.lock_create;
+    f.ops.lock_create = few_locks;
+    for (uint32_t i = 0; i < 4; i++) {
+        locks_left = i;
+        assert_err(create(), ENL_E_NOMEM);
+        assert_int_equal(f.lock_count, 0);
+    }
+    locks_left = 4;
+    assert_int_equal(create(), 0);
+}
+
 static void
 partition_completes_its_configuration(void **state)
 {
@@ -190,6 +214,7 @@ main(void)
         CASE_INIT(partition_refuses_missing_callbacks),
         CASE_INIT(partition_takes_a_shorter_struct),
         CASE_INIT(partition_survives_any_lack_of_memory),
+        CASE_INIT(partition_survives_a_lack_of_locks),
         CASE_INIT(partition_completes_its_configuration),
         CASE_INIT(partition_reset_makes_it_new),
     };

@@ -222,6 +222,18 @@ port_table_holds_every_channel(void **state)
 }
 
 static void
+port_table_has_an_end(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 8192; i++)
+        assert_int_equal(connect_events(3 * i, 2), 0);
+    assert_err(connect_events(0x800000, 1), ENL_E_NOSPC);
+    assert_int_equal(fake_signal(&f, 0, 3 * 8191 + 1, 0), 0);
+    assert_int_equal(enlh_port_events(f.partition, 300, 2, NULL, NULL), 0);
+    assert_int_equal(connect_events(0x800000, 1), 0);
+}
+
+static void
 port_table_without_memory_refuses(void **state)
 {
     (void)state;
@@ -248,6 +260,7 @@ main(void)
         CASE(port_ids_have_24_bits),
         CASE(port_goes_as_it_came),
         CASE(port_table_holds_every_channel),
+        CASE(port_table_has_an_end),
         CASE(port_table_without_memory_refuses),
     };
 
