@@ -14,8 +14,8 @@
 
 #include "enlight/abi/base.h"
 
-#include "cpus.h"
 #include "dsdt.h"
+#include "dsdt_cpus.h"
 
 #define OEM_ID    "ENLGHT"
 #define OEM_TABLE "ENLIGHT "
@@ -215,15 +215,15 @@ devices_len(const uint8_t *aml, size_t len, uint32_t count)
 static bool
 build_ssdt(struct area *area, const struct enlm_acpi_config *config, uint64_t *gpa)
 {
-    const uint8_t *aml = cpus_aml_code + sizeof(struct header);
-    size_t len =
-        sizeof(struct header) +
-        devices_len(aml, sizeof(cpus_aml_code) - sizeof(struct header), config->cpus);
+    const uint8_t *aml = dsdt_cpus_aml_code + sizeof(struct header);
+    size_t len = sizeof(struct header) +
+                 devices_len(aml, sizeof(dsdt_cpus_aml_code) - sizeof(struct header),
+                             config->cpus);
     struct header *header = take(area, len, gpa);
 
     if (!header)
         return false;
-    memcpy(header, cpus_aml_code, len);
+    memcpy(header, dsdt_cpus_aml_code, len);
     header->len = (uint32_t)len;
     header->checksum = 0;
     header->checksum = checksum(header, len);

@@ -18,8 +18,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/checked.h"
-
 #define MIB             (UINT64_C(1) << 20)
 #define GIB             (UINT64_C(1) << 30)
 #define LOW_WINDOW      UINT64_C(0xF8000000) /* where a generation 2 machine has it */
@@ -60,7 +58,7 @@ plan_high(uint64_t wish, uint32_t address_bits, struct enlm_layout *out,
     out->high_window_len = wish ? wish : HIGH_WINDOW_LEN;
     out->high_window = round_up(ENLM_4G + out->high_len, GIB);
     if (out->high_window_len % WINDOW_ALIGN == 0 &&
-        enl_within(out->high_window, out->high_window_len, limit))
+        enlm_within(out->high_window, out->high_window_len, limit))
         return 0;
     snprintf(
         why, ENLM_WHY,
@@ -174,9 +172,9 @@ enlm_memory_at(const struct enlm_memory *memory, uint64_t gpa, uint64_t len)
 {
     const struct enlm_layout *l = &memory->layout;
 
-    if (enl_within(gpa, len, l->low_len))
+    if (enlm_within(gpa, len, l->low_len))
         return memory->base + gpa;
-    if (gpa >= ENLM_4G && enl_within(gpa - ENLM_4G, len, l->high_len))
+    if (gpa >= ENLM_4G && enlm_within(gpa - ENLM_4G, len, l->high_len))
         return memory->base + l->low_len + (gpa - ENLM_4G);
     return NULL;
 }

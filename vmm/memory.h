@@ -20,6 +20,13 @@
 #define ENLM_IOAPIC_GPA UINT64_C(0xFEC00000)
 #define ENLM_LAPIC_GPA  UINT64_C(0xFEE00000)
 
+/* [start, start + len) lies within [0, limit), whoever chose the three. */
+static inline bool
+enlm_within(uint64_t start, uint64_t len, uint64_t limit)
+{
+    return len <= limit && start <= limit - len;
+}
+
 struct enlm_layout {
     uint64_t low_len;  /* RAM from 0 */
     uint64_t high_len; /* RAM from 4 GiB */

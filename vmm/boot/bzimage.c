@@ -11,7 +11,6 @@
 #include <asm/bootparam.h>
 #include <string.h>
 
-#include "common/checked.h"
 #include "vmm/boot/boot.h"
 
 #define HEADER_AT    0x1F1u
@@ -54,7 +53,7 @@ place_code(const struct enlm_blob *file, const struct setup_header *header,
     out->code_len = file->len - setup;
     if (!header->payload_length)
         return 0;
-    if (!enl_within(header->payload_offset, header->payload_length, out->code_len))
+    if (!enlm_within(header->payload_offset, header->payload_length, out->code_len))
         return -ENL_E_PROTO;
     out->payload = setup + header->payload_offset;
     out->payload_len = header->payload_length;

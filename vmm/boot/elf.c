@@ -10,7 +10,6 @@
 #include <elf.h>
 #include <string.h>
 
-#include "common/checked.h"
 #include "vmm/boot/boot.h"
 
 #define NOTE_PHYS32_ENTRY 18u /* XEN_ELFNOTE_PHYS32_ENTRY */
@@ -33,7 +32,7 @@ read_header(const struct enlm_blob *file, Elf64_Ehdr *header)
         return -ENL_E_NOTSUP;
     if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
         header->e_phnum > HEADERS_MAX ||
-        !enl_within(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), file->len))
+        !enlm_within(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), file->len))
         return -ENL_E_PROTO;
     return 0;
 }
@@ -46,8 +45,8 @@ add_segment(const struct enlm_blob *file, const Elf64_Phdr *ph, struct enlm_elf 
     if (ph->p_memsz == 0)
         return 0;
     if (out->count == ENLM_ELF_SEGMENTS || ph->p_filesz > ph->p_memsz ||
-        !enl_within(ph->p_offset, ph->p_filesz, file->len) ||
-        !enl_add64(ph->p_paddr, ph->p_memsz, &end))
+        !enlm_within(ph->p_offset, ph->p_filesz, file->len) ||
+        __builtin_add_overflow(ph->p_paddr, ph->p_memsz, &end))
         return -ENL_E_PROTO;
     out->segment[out->count].offset = ph->p_offset;
     out->segment[out->count].file_len = ph->p_filesz;
@@ -95,17 +94,17 @@ read_notes(const struct enlm_blob *file, const Elf64_Phdr *ph, struct enlm_elf *
     uint64_t unit = ph->p_align == 8 ? 8 : 4, at = 0, len = ph->p_filesz;
     const uint8_t *base;
 
-    if (!enl_within(ph->p_offset, len, file->len))
+    if (!enlm_within(ph->p_offset, len, file->len))
         return;
     base = file->data + ph->p_offset;
-    while (enl_within(at, sizeof(Elf64_Nhdr), len)) {
+    while (enlm_within(at, sizeof(Elf64_Nhdr), len)) {
         Elf64_Nhdr note;
         uint64_t name, desc;
 
         memcpy(&note, base + at, sizeof(note));
         name = at + sizeof(note);
         desc = name + round_up(note.n_namesz, unit);
-        if (!enl_within(desc, note.n_descsz, len))
+        if (!enlm_within(desc, note.n_descsz, len))
             return;
         if (note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
             !memcmp(base + name, "Xen", 4))

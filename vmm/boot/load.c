@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/checked.h"
 #include "vmm/boot/boot.h"
 
 #define KERNEL_MAX      (UINT64_C(1) << 29)
