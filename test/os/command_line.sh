@@ -35,7 +35,7 @@ refuses no_kernel 64 'kernel' --memory 256M
 refuses unknown_option 64 "'--frob'" --frob
 refuses missing_kernel 66 'missing.*No such file' --kernel "$dir/missing"
 refuses kernel_is_text 66 'kernel' --kernel "$dir/text"
-refuses kernel_is_cut 66 'kernel' --kernel "$dir/cut"
+refuses kernel_is_cut 66 'damaged' --kernel "$dir/cut"
 refuses empty_kernel 66 'empty' --kernel "$dir/empty"
 refuses missing_initrd 66 'No such file' --kernel "$kernel" --initrd "$dir/missing"
 refuses missing_disk 66 'No such file|no such|missing' --kernel "$kernel" --disk "path=$dir/missing"

@@ -32,8 +32,11 @@ row DS01 "$(say_if "$(ls -d /sys/class/scsi_host/host* | wc -l)" 2 'two controll
 row DS19.vhd "$(say_if "$(dd if="/dev/$vhd" bs=1M count=4 2>/dev/null | md5sum | cut -d' ' -f1)" "$sums" "VHD at $vhd: $sums")"
 row DS19.size "$(say_if "$(cat "/sys/block/$vhd/size")" 16384 '8 MiB without the footer')"
 row DS07.readonly "$(say_if "$(cat "/sys/block/$readonly/ro")" 1 "$readonly is write-protected")"
-row DS07.refused "$(sg_raw -s 512 -i /dev/zero "/dev/$readonly" 2a 00 00 00 00 00 00 00 01 00 2>&1 |
-    grep -i -m 1 'protect')" "$(sg_raw -s 512 -i /dev/zero "/dev/$readonly" 2a 00 00 00 00 00 00 00 01 00 2>&1)"
+# Through the controller's own node: Linux opens a write-protected block device for reading only.
+modprobe -q sg
+generic=$(ls "/sys/block/$readonly/device/scsi_generic")
+write_one() { sg_raw -s 512 -i /dev/zero "/dev/$generic" 2a 00 00 00 00 00 00 00 01 00 2>&1; }
+row DS07.refused "$(write_one | grep -i -m 1 'protect')" "$(write_one)"
 row DS07.full "$(dd if=/dev/zero of="/dev/$full" bs=64k count=256 oflag=direct 2>&1 | grep -m 1 -E 'error|space')"
 row DS07.alive "$(dd if="/dev/$full" of=/dev/null bs=64k count=4 iflag=direct 2>&1 | grep -m 1 '4+0 records in')"
 row DS14 "$(say_if "$(ls /sys/class/scsi_disk | wc -l)" 4 'four disks, no phantom')" "$(ls /sys/class/scsi_disk)"
