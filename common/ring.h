@@ -105,9 +105,10 @@ ENL_MUST_CHECK int enl_ring_consumer_init(struct enl_ring_consumer *c,
  *   -ENL_E_PROTO   the peer's index is beyond the size, unaligned or moved backwards: give
  *                  up the channel.
  */
-ENL_MUST_CHECK int enl_ring_put(struct enl_ring_producer *p, uint16_t type, uint16_t flags,
-                                uint64_t transaction_id, const struct enl_ring_piece *pieces,
-                                uint32_t piece_count, uint32_t desc_extra_len);
+ENL_MUST_CHECK int enl_ring_put(struct enl_ring_producer *p, uint16_t type,
+                                uint16_t flags, uint64_t transaction_id,
+                                const struct enl_ring_piece *pieces, uint32_t piece_count,
+                                uint32_t desc_extra_len);
 
 /*
  * Show everything put so far. Returns true when the consumer must be signalled: the ring
@@ -145,7 +146,8 @@ uint32_t enl_ring_free(struct enl_ring_producer *p);
  * Returns 1; 0 when the ring is empty; or -ENL_E_PROTO: an index or a length is beyond
  * what is there, unaligned, or an index moved backwards: give up the channel.
  */
-ENL_MUST_CHECK int enl_ring_get(struct enl_ring_consumer *c, struct enl_ring_packet *packet);
+ENL_MUST_CHECK int enl_ring_get(struct enl_ring_consumer *c,
+                                struct enl_ring_packet *packet);
 
 /*
  * Copy len bytes of the packet from offset (counted from the descriptor's start): valid

@@ -17,8 +17,9 @@
 #include "enlight/abi/cpuid.h"
 #include "kvm/internal.h"
 
-#define HV_LEAVES        64u
-#define HOST_CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define HV_LEAVES 64u
+#define HOST_CLOCKSOURCE                                                                 \
+    "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 /* The head, and room for the entries behind it. */
 union hv_cpuid {

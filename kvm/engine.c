@@ -168,8 +168,8 @@ is_valid(const struct enlk_config *c, const struct enlk_callbacks *callbacks)
     return c->size == sizeof(*c) && (c->kind == ENLK_USER || c->kind == ENLK_KERNEL) &&
            c->vm_fd >= 0 && c->vp_count >= 1 && c->first_gsi >= GSI_MIN &&
            c->first_gsi < GSI_MAX && (GSI_MAX - c->first_gsi) / c->vp_count >= 3 &&
-           c->trap_port <= 0xFF &&
-           c->trap_port != c->signal_port && callbacks->kick && callbacks->event;
+           c->trap_port <= 0xFF && c->trap_port != c->signal_port && callbacks->kick &&
+           callbacks->event;
 }
 
 int

@@ -28,6 +28,7 @@ void enlt_words_add(struct enlt_words *words, const char *format, ...)
  * Replace this process by nested/run.sh with these options, then "--", then this program
  * with these arguments. Returns only on failure: a status after a sentence.
  */
-int enlt_accel_nested(const struct enlt_words *options, const struct enlt_words *arguments);
+int enlt_accel_nested(const struct enlt_words *options,
+                      const struct enlt_words *arguments);
 
 #endif

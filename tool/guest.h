@@ -28,20 +28,20 @@ struct enlt_guest {
     const char *kernel, *initrd, *cmdline;
     struct enlt_disk disks[ENLT_DISKS_MAX];
     size_t disk_count;
-    uint64_t controllers;      /* at least so many */
+    uint64_t controllers; /* at least so many */
     uint64_t memory, cpus;
-    int engine;                /* enum enlk_kind */
+    int engine; /* enum enlk_kind */
     struct enlt_hv hv;
-    const char *hv_list[16];   /* as given, for the nested machine */
+    const char *hv_list[16]; /* as given, for the nested machine */
     size_t hv_list_count;
     bool hv_question;
     bool acpi_s4, on_crash_continue, no_reboot, keep_packed, dry_run;
-    int console;               /* enum enlm_console; FD: the file below */
+    int console; /* enum enlm_console; FD: the file below */
     char console_path[4096];
     uint32_t max_vmbus_version;
     uint64_t offer_seed;
-    int accel;                 /* enum enlt_accel */
-    int log_level;             /* enum enlh_log_level */
+    int accel;     /* enum enlt_accel */
+    int log_level; /* enum enlh_log_level */
 };
 
 void enlt_guest_defaults(struct enlt_guest *guest);

@@ -201,7 +201,8 @@ enlt_hv_list(const struct enlk_caps *caps)
         printf("%-22s %-22s %-40s %s\n", info->name,
                served_by(caps, ENLH_F_BIT(info->feature)), info->summary, needs);
     }
-    printf("\nPresets: none, portable, linux (the default), windows, max. Values: spinlocks=N, "
+    printf("\nPresets: none, portable, linux (the default), windows, max. Values: "
+           "spinlocks=N, "
            "vendor-id=TEXT,\nversion-id-build=N, -major, -minor, -spack, -sbranch, "
            "-snumber.\n");
 }

@@ -27,7 +27,8 @@ int enlt_hv_parse(struct enlt_hv *hv, const char *list);
  * Leave out what this engine cannot serve or serves at a loss, and check the rest.
  * caps NULL: nothing is known of the host, only the needs are checked.
  */
-int enlt_hv_resolve(struct enlt_hv *hv, const struct enlk_caps *caps, enum enlk_kind engine);
+int enlt_hv_resolve(struct enlt_hv *hv, const struct enlk_caps *caps,
+                    enum enlk_kind engine);
 
 /* "--hv ?": every name, what it needs, and who serves it here. */
 void enlt_hv_list(const struct enlk_caps *caps);

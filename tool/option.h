@@ -21,11 +21,11 @@ struct enlt_key {
 };
 
 struct enlt_option {
-    const char *name;   /* without the dashes; NULL ends the table */
-    const char *alias;  /* another accepted name, or NULL */
-    char letter;        /* a short option, or 0 */
-    const char *arg;    /* what --help shows: "FILE"; NULL for a flag */
-    const char *help;   /* one line */
+    const char *name;            /* without the dashes; NULL ends the table */
+    const char *alias;           /* another accepted name, or NULL */
+    char letter;                 /* a short option, or 0 */
+    const char *arg;             /* what --help shows: "FILE"; NULL for a flag */
+    const char *help;            /* one line */
     const struct enlt_key *keys; /* of a key=value list, or NULL */
     /*
      * Take the value (NULL for a flag). Returns 0, or an exit status after enlt_fail().
@@ -61,6 +61,7 @@ int enlt_parse_size(const char *option, const char *text, uint64_t *bytes);
 int enlt_parse_number(const char *option, const char *text, uint64_t max, uint64_t *out);
 int enlt_parse_switch(const char *option, const char *text, bool *on);
 /* choices: "auto|kernel|user"; *index says which. */
-int enlt_parse_choice(const char *option, const char *text, const char *choices, int *index);
+int enlt_parse_choice(const char *option, const char *text, const char *choices,
+                      int *index);
 
 #endif

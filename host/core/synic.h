@@ -51,7 +51,7 @@ struct enlh_synic {
     uint32_t refused; /* a bit for each SINT whose queue has refused a message since */
     enlh_vp_drained_fn drained; /* who wants to hear when it takes messages again */
     void *drained_ctx;
-    uint64_t ticket;  /* the last one given */
+    uint64_t ticket; /* the last one given */
 };
 
 int enlh_synic_init(struct enlh_vp *vp);

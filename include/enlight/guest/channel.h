@@ -33,7 +33,7 @@ struct enlg_channel_info {
     uint16_t flags;         /* ENL_OFFER_* */
     uint16_t mmio_mib;
     uint16_t mmio_optional_mib;
-    bool dedicated;         /* signalled through connection_id alone */
+    bool dedicated; /* signalled through connection_id alone */
     uint8_t user_defined[ENL_VMBUS_USER_DEFINED_LEN];
 };
 
@@ -54,7 +54,7 @@ struct enlg_channel_config {
     uint32_t send_len; /* bytes, header page included: a multiple of 4096, 8192 and up */
     uint32_t recv_len; /* the same */
     uint32_t vp;       /* VP index to interrupt, or ENL_VMBUS_VP_NO_INTERRUPT */
-    const void *user_data; /* (optional) for the device, copied */
+    const void *user_data;  /* (optional) for the device, copied */
     uint32_t user_data_len; /* up to 120 */
     enlg_channel_event_fn event;
     /*
@@ -112,8 +112,8 @@ struct enlg_gpadl {
 #define ENLG_GPADL_PAGES 8190u
 
 enum enlg_gpadl_event {
-    ENLG_GPADL_CREATED, /* status 0: shared; else not, and the object is free */
-    ENLG_GPADL_TORNDOWN,/* the memory is the guest's again, and the object is free */
+    ENLG_GPADL_CREATED,  /* status 0: shared; else not, and the object is free */
+    ENLG_GPADL_TORNDOWN, /* the memory is the guest's again, and the object is free */
 };
 typedef void (*enlg_gpadl_event_fn)(void *ctx, struct enlg_gpadl *gpadl,
                                     enum enlg_gpadl_event event, int status);
@@ -131,7 +131,8 @@ struct enlg_gpadl_config {
  * Returns 0; -ENL_E_RANGE (too long); -ENL_E_INVAL; -ENL_E_CONNRESET; or as
  * enlg_port_post(). Thread: bus. Makes a post for every 28 pages.
  */
-ENL_MUST_CHECK int enlg_gpadl_create(struct enlg_gpadl *gpadl, struct enlg_channel *channel,
+ENL_MUST_CHECK int enlg_gpadl_create(struct enlg_gpadl *gpadl,
+                                     struct enlg_channel *channel,
                                      const struct enlg_gpadl_config *config);
 /* Stop sharing; TORNDOWN follows. Returns 0, or -ENL_E_INVAL, or as enlg_port_post(). */
 ENL_MUST_CHECK int enlg_gpadl_teardown(struct enlg_gpadl *gpadl);

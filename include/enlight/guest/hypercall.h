@@ -43,8 +43,8 @@ ENL_MUST_CHECK int enlg_hypercall_enable(struct enlg_partition *partition, void 
 void enlg_hypercall_disable(struct enlg_partition *partition);
 
 /* The input is one word in a register. */
-ENL_MUST_CHECK int enlg_hypercall_fast8(const struct enlg_partition *partition, uint16_t code,
-                                        uint64_t input);
+ENL_MUST_CHECK int enlg_hypercall_fast8(const struct enlg_partition *partition,
+                                        uint16_t code, uint64_t input);
 /* The input is two words in registers. */
 ENL_MUST_CHECK int enlg_hypercall_fast16(const struct enlg_partition *partition,
                                          uint16_t code, uint64_t input0, uint64_t input1);
@@ -59,11 +59,11 @@ ENL_MUST_CHECK int enlg_hypercall_memory(const struct enlg_partition *partition,
 /* A call over a list: see enlg_hypercall_rep(). */
 struct enlg_rep {
     uint16_t code;
-    uint16_t count;     /* elements of the list, 1 to 4095 */
-    uint32_t varhead;   /* bytes of a variable header, a multiple of 8 */
-    const void *input;  /* borrowed */
-    void *output;       /* borrowed; NULL: none */
-    uint16_t done;      /* out: elements done, also after a failure */
+    uint16_t count;    /* elements of the list, 1 to 4095 */
+    uint32_t varhead;  /* bytes of a variable header, a multiple of 8 */
+    const void *input; /* borrowed */
+    void *output;      /* borrowed; NULL: none */
+    uint16_t done;     /* out: elements done, also after a failure */
 };
 /*
  * Call until every element is done: the hypervisor may stop in the middle, and is called

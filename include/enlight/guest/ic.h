@@ -25,9 +25,9 @@ struct enlg_ic {
 
 struct enlg_ic_config {
     size_t size;
-    void *ring;          /* 2 * ENLG_IC_RING_LEN bytes, page aligned */
-    void *buffer;        /* ENLG_IC_BUFFER_LEN bytes, 8-byte aligned; private */
-    uint32_t vp;         /* VP index to interrupt */
+    void *ring;   /* 2 * ENLG_IC_RING_LEN bytes, page aligned */
+    void *buffer; /* ENLG_IC_BUFFER_LEN bytes, 8-byte aligned; private */
+    uint32_t vp;  /* VP index to interrupt */
     /* (optional) There is something to poll. Thread: any. */
     void (*signal)(void *ctx);
     /* (optional) The service ended: ring and buffer are the caller's again. Thread: bus. */

@@ -23,7 +23,7 @@ extern "C" {
 
 /* What every packet to the host has. */
 struct enlg_send {
-    const void *payload;     /* borrowed for the time of the call */
+    const void *payload; /* borrowed for the time of the call */
     uint32_t payload_len;
     bool wants_completion;
     uint64_t transaction_id;
@@ -83,17 +83,18 @@ ENL_MUST_CHECK int enlg_packet_publish(struct enlg_channel *channel);
  * After -ENL_E_AGAIN: have the host signal when there is room for a payload of this length
  * and desc_len more. True: there is room now, no signal will come.
  */
-bool enlg_packet_wait(struct enlg_channel *channel, uint32_t payload_len, uint32_t desc_len);
+bool enlg_packet_wait(struct enlg_channel *channel, uint32_t payload_len,
+                      uint32_t desc_len);
 
 /* One packet from the host. */
 struct enlg_packet {
-    uint16_t type;           /* ENL_PACKET_* */
+    uint16_t type; /* ENL_PACKET_* */
     bool wants_completion;
     uint64_t transaction_id;
-    const uint8_t *desc;     /* in the caller's buffer: what is behind the first 16 bytes */
+    const uint8_t *desc; /* in the caller's buffer: what is behind the first 16 bytes */
     uint32_t desc_len;
-    const uint8_t *payload;  /* in the caller's buffer, 8-byte aligned if that is */
-    uint32_t payload_len;    /* padding to 8 included: the wire does not say more */
+    const uint8_t *payload; /* in the caller's buffer, 8-byte aligned if that is */
+    uint32_t payload_len;   /* padding to 8 included: the wire does not say more */
 };
 
 /*

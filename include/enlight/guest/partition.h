@@ -21,19 +21,19 @@ struct enlg_partition {
 
 /* What the hypervisor announces, as one read of its leaves found it. */
 struct enlg_features {
-    uint64_t privileges;     /* ENL_PRIV_* */
-    uint32_t features;       /* ENL_FEAT_* */
-    uint32_t features_ecx;   /* ENL_FEAT_ECX_* */
-    uint32_t hints;          /* ENL_HINT_* */
-    uint32_t spin_retries;   /* before NOTIFY_LONG_SPIN_WAIT; ENL_SPIN_NEVER: do not */
-    uint32_t address_bits;   /* of a physical address; 0: not told */
-    uint32_t max_vps;        /* 0: not told */
-    uint32_t max_leaf;       /* ENL_CPUID_* up to here have a meaning */
-    uint32_t hardware;       /* ENL_HARDWARE_* */
-    uint32_t nested;         /* ENL_NESTED_* */
-    uint32_t isolation;      /* ENL_ISOLATION_NONE, _VBS, _SNP, _TDX */
+    uint64_t privileges;   /* ENL_PRIV_* */
+    uint32_t features;     /* ENL_FEAT_* */
+    uint32_t features_ecx; /* ENL_FEAT_ECX_* */
+    uint32_t hints;        /* ENL_HINT_* */
+    uint32_t spin_retries; /* before NOTIFY_LONG_SPIN_WAIT; ENL_SPIN_NEVER: do not */
+    uint32_t address_bits; /* of a physical address; 0: not told */
+    uint32_t max_vps;      /* 0: not told */
+    uint32_t max_leaf;     /* ENL_CPUID_* up to here have a meaning */
+    uint32_t hardware;     /* ENL_HARDWARE_* */
+    uint32_t nested;       /* ENL_NESTED_* */
+    uint32_t isolation;    /* ENL_ISOLATION_NONE, _VBS, _SNP, _TDX */
     uint32_t build;
-    uint16_t major, minor;   /* of the hypervisor */
+    uint16_t major, minor; /* of the hypervisor */
 };
 
 /*

@@ -43,8 +43,8 @@ void enlg_stimer_stop(struct enlg_stimer *timer);
  * What a timer's message says. Returns 1 when it is the message of this timer, with the
  * time it was set for in *expiration (optional); 0 when it is not.
  */
-int enlg_stimer_message(const struct enlg_stimer *timer, const struct enl_message *message,
-                        uint64_t *expiration);
+int enlg_stimer_message(const struct enlg_stimer *timer,
+                        const struct enl_message *message, uint64_t *expiration);
 
 #ifdef __cplusplus
 }

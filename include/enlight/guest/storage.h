@@ -26,22 +26,22 @@ struct enlg_storage {
 };
 
 enum enlg_storage_event {
-    ENLG_STORAGE_READY,   /* requests are taken. Thread: channel */
-    ENLG_STORAGE_RESCAN,  /* disks came or went. Thread: channel */
-    ENLG_STORAGE_LOST,    /* the host took the controller away: stop it. Thread: bus */
+    ENLG_STORAGE_READY,  /* requests are taken. Thread: channel */
+    ENLG_STORAGE_RESCAN, /* disks came or went. Thread: channel */
+    ENLG_STORAGE_LOST,   /* the host took the controller away: stop it. Thread: bus */
     ENLG_STORAGE_STOPPED, /* all requests are done, the memory is the caller's. Thread: bus */
 };
 
 struct enlg_storage_config {
     size_t size;
-    void *ring;          /* send_len + recv_len bytes, page aligned */
-    uint32_t send_len;   /* bytes, as struct enlg_channel_config */
+    void *ring;        /* send_len + recv_len bytes, page aligned */
+    uint32_t send_len; /* bytes, as struct enlg_channel_config */
     uint32_t recv_len;
-    uint32_t vp;         /* VP index to interrupt */
+    uint32_t vp;                     /* VP index to interrupt */
     struct enlg_request_slot *slots; /* one for each request in flight; borrowed */
     uint32_t slot_count;             /* 1 to 65535 */
-    uint64_t *pfns;      /* room for the pages of one request; borrowed */
-    uint32_t pfn_count;  /* transfers are at most (pfn_count - 1) * 4096 bytes */
+    uint64_t *pfns;                  /* room for the pages of one request; borrowed */
+    uint32_t pfn_count; /* transfers are at most (pfn_count - 1) * 4096 bytes */
     void (*event)(void *ctx, struct enlg_storage *storage, enum enlg_storage_event event);
     void (*signal)(void *ctx); /* (optional) There is something to poll. Thread: any */
     void *ctx;
@@ -82,7 +82,7 @@ typedef void (*enlg_storage_done_fn)(void *ctx, struct enlg_storage_io *io);
 struct enlg_storage_io {
     /* ---- set by the caller, or by a function below ---- */
     uint8_t path, target, lun;
-    uint8_t data_in;   /* ENL_STORAGE_DATA_* */
+    uint8_t data_in; /* ENL_STORAGE_DATA_* */
     uint8_t cdb_len;
     uint8_t cdb[ENL_SRB_CDB_LEN];
     void *data;        /* any address */
@@ -95,7 +95,7 @@ struct enlg_storage_io {
      * -ENL_E_BUSY: once more, later; -ENL_E_CANCELED.
      */
     int result;
-    uint32_t moved;    /* bytes, never more than data_len */
+    uint32_t moved; /* bytes, never more than data_len */
     uint8_t srb_status, scsi_status;
     uint8_t sense_len;
     uint8_t sense[ENL_SRB_SENSE_LEN_8];

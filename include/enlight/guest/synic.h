@@ -51,8 +51,8 @@ uint32_t enlg_synic_vp(const struct enlg_synic *synic);
  * unless it advises against: *auto_eoi (optional) says so, else the handler does it.
  * Returns 0, or -ENL_E_INVAL, -ENL_E_ACCESS.
  */
-ENL_MUST_CHECK int enlg_synic_unmask(struct enlg_synic *synic, uint32_t sint, uint8_t vector,
-                                     uint32_t flags, bool *auto_eoi);
+ENL_MUST_CHECK int enlg_synic_unmask(struct enlg_synic *synic, uint32_t sint,
+                                     uint8_t vector, uint32_t flags, bool *auto_eoi);
 void enlg_synic_mask(struct enlg_synic *synic, uint32_t sint);
 
 /*

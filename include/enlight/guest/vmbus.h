@@ -37,16 +37,16 @@ enum enlg_vmbus_state {
     ENLG_VMBUS_CONTACTING, /* a version was asked for */
     ENLG_VMBUS_CONNECTED,  /* agreed; offers come and go */
     ENLG_VMBUS_UNLOADING,  /* leaving */
-    ENLG_VMBUS_FAILED,     /* given up: the host refused every version, or cannot be reached */
+    ENLG_VMBUS_FAILED, /* given up: the host refused every version, or cannot be reached */
 };
 
 enum enlg_vmbus_event {
-    ENLG_VMBUS_EVENT_CONNECTED, /* offers have been asked for */
-    ENLG_VMBUS_EVENT_OFFER,     /* a channel appeared: open it, or leave it */
-    ENLG_VMBUS_EVENT_ALL_OFFERS,/* those that existed at the connect have been shown */
-    ENLG_VMBUS_EVENT_GONE,      /* the channel is not there any more: forget the pointer */
-    ENLG_VMBUS_EVENT_UNLOADED,  /* disconnected; every shared page is the guest's again */
-    ENLG_VMBUS_EVENT_FAILED,    /* no connection: see the state */
+    ENLG_VMBUS_EVENT_CONNECTED,  /* offers have been asked for */
+    ENLG_VMBUS_EVENT_OFFER,      /* a channel appeared: open it, or leave it */
+    ENLG_VMBUS_EVENT_ALL_OFFERS, /* those that existed at the connect have been shown */
+    ENLG_VMBUS_EVENT_GONE,     /* the channel is not there any more: forget the pointer */
+    ENLG_VMBUS_EVENT_UNLOADED, /* disconnected; every shared page is the guest's again */
+    ENLG_VMBUS_EVENT_FAILED,   /* no connection: see the state */
 };
 
 /* channel: the one that appeared or went; else NULL. Thread: bus. */
@@ -56,10 +56,10 @@ typedef void (*enlg_vmbus_event_fn)(void *ctx, struct enlg_vmbus *bus,
 
 struct enlg_vmbus_config {
     size_t size;
-    struct enlg_synic *synic; /* of the connect processor; its SINT is unmasked */
-    uint32_t sint;            /* for messages and events; below 5.0 always 2 */
-    uint32_t max_version;     /* ENL_VMBUS_VERSION_*, first to be asked for */
-    uint32_t min_version;     /* last to be asked for */
+    struct enlg_synic *synic;      /* of the connect processor; its SINT is unmasked */
+    uint32_t sint;                 /* for messages and events; below 5.0 always 2 */
+    uint32_t max_version;          /* ENL_VMBUS_VERSION_*, first to be asked for */
+    uint32_t min_version;          /* last to be asked for */
     struct enlg_channel *channels; /* borrowed; at most this many offers are kept */
     uint32_t channel_count;        /* 1 to 2047 */
     /* Below 5.0: a page of interrupt bits, 4096 bytes, aligned. NULL: do not go below 5.0. */
@@ -132,7 +132,7 @@ bool enlg_vmbus_uses_vp(const struct enlg_vmbus *bus, uint32_t vp);
 struct enlg_vmbus_counters {
     uint64_t messages;           /* from the host, of VMBus */
     uint64_t messages_malformed; /* of these: short, unknown, or never asked for */
-    uint64_t offers_refused;     /* no place, or a relid or instance that is there already */
+    uint64_t offers_refused; /* no place, or a relid or instance that is there already */
 };
 /* Thread: bus. */
 void enlg_vmbus_counters(const struct enlg_vmbus *bus, struct enlg_vmbus_counters *out);

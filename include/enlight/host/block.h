@@ -19,21 +19,21 @@ extern "C" {
 #endif
 
 struct enlh_block_info {
-    uint64_t size;          /* bytes, a multiple of block_size */
-    uint32_t block_size;    /* bytes of a logical block: 512 or 4096 */
+    uint64_t size;       /* bytes, a multiple of block_size */
+    uint32_t block_size; /* bytes of a logical block: 512 or 4096 */
     uint32_t physical_block_size;
-    uint32_t max_transfer;  /* most bytes of a READ or WRITE; 0: no bound of its own */
+    uint32_t max_transfer; /* most bytes of a READ or WRITE; 0: no bound of its own */
     bool readonly;
-    bool discards;          /* DISCARD frees space */
-    bool volatile_cache;    /* what was written is safe only after FLUSH */
+    bool discards;       /* DISCARD frees space */
+    bool volatile_cache; /* what was written is safe only after FLUSH */
 };
 
 enum enlh_block_op {
     ENLH_BLOCK_READ,
     ENLH_BLOCK_WRITE,
-    ENLH_BLOCK_FLUSH,       /* everything completed before it is on stable storage */
-    ENLH_BLOCK_DISCARD,     /* [offset, offset + len) may read as anything that is allowed */
-    ENLH_BLOCK_ZERO,        /* ... reads as zeros afterwards */
+    ENLH_BLOCK_FLUSH,   /* everything completed before it is on stable storage */
+    ENLH_BLOCK_DISCARD, /* [offset, offset + len) may read as anything that is allowed */
+    ENLH_BLOCK_ZERO,    /* ... reads as zeros afterwards */
 };
 
 struct enlh_block_request;
@@ -43,18 +43,18 @@ typedef void (*enlh_block_done_fn)(struct enlh_block_request *request, int resul
 /* The caller's storage; the backend owns it from submit until done. */
 struct enlh_block_request {
     enum enlh_block_op op;
-    bool fua;                       /* a write that is safe when done */
-    uint64_t offset;                /* bytes */
-    uint64_t len;                   /* bytes; for READ and WRITE the sum of the spans */
-    const struct enlh_span *spans;  /* borrowed until done */
+    bool fua;                      /* a write that is safe when done */
+    uint64_t offset;               /* bytes */
+    uint64_t len;                  /* bytes; for READ and WRITE the sum of the spans */
+    const struct enlh_span *spans; /* borrowed until done */
     uint32_t span_count;
-    enlh_block_done_fn done;        /* called within reap(), on the queue's thread */
-    uint64_t backend[4];            /* the backend's own, until done */
+    enlh_block_done_fn done; /* called within reap(), on the queue's thread */
+    uint64_t backend[4];     /* the backend's own, until done */
 };
 
 /* How a backend says that reap() has something. fd: an eventfd that does the same, or -1. */
 struct enlh_wake {
-    void (*fn)(void *ctx);          /* Thread: any */
+    void (*fn)(void *ctx); /* Thread: any */
     void *ctx;
     int fd;
 };
@@ -70,8 +70,9 @@ struct enlh_block_ops {
      * -ENL_E_IO, -ENL_E_INVAL (depth 0, or a wake with neither fd nor fn). Borrows
      * partition (for its memory) and copies wake. Thread: loop.
      */
-    int (*queue_open)(void *backend, const struct enlh_partition *partition, uint32_t depth,
-                      const struct enlh_wake *wake, struct enlh_block_queue **out);
+    int (*queue_open)(void *backend, const struct enlh_partition *partition,
+                      uint32_t depth, const struct enlh_wake *wake,
+                      struct enlh_block_queue **out);
     /* No request is in flight. Thread: loop. */
     void (*queue_close)(void *backend, struct enlh_block_queue *queue);
     /*

@@ -20,31 +20,31 @@ extern "C" {
 
 /* [TLFS 2.4 to 2.6] Values are stable: they may be stored. New ones are added last. */
 enum enlh_feature {
-    ENLH_F_BASE,             /* leaves 0x40000000 to 5, hypercall page, GUEST_OS_ID */
-    ENLH_F_VPINDEX,          /* VP_INDEX */
-    ENLH_F_RELAXED,          /* no watchdogs on this host */
-    ENLH_F_RUNTIME,          /* VP_RUNTIME */
-    ENLH_F_TIME,             /* reference counter and reference TSC page */
-    ENLH_F_FREQUENCIES,      /* TSC and APIC frequency registers */
-    ENLH_F_SYNIC,            /* SynIC, post message, signal event */
-    ENLH_F_STIMER,           /* synthetic timers, message mode */
-    ENLH_F_STIMER_DIRECT,    /* direct mode */
-    ENLH_F_CRASH,            /* crash registers and the panic text */
-    ENLH_F_RESET,            /* reset register */
-    ENLH_F_VAPIC,            /* VP assist page; EOI, ICR and TPR registers */
-    ENLH_F_NO_AUTO_EOI,      /* hint: do not use AutoEOI (QEMU: avic) */
-    ENLH_F_TLBFLUSH,         /* flush hypercalls, hint */
-    ENLH_F_TLBFLUSH_EXT,     /* extended GVA ranges */
-    ENLH_F_IPI,              /* cluster IPI hypercalls, hint */
+    ENLH_F_BASE,               /* leaves 0x40000000 to 5, hypercall page, GUEST_OS_ID */
+    ENLH_F_VPINDEX,            /* VP_INDEX */
+    ENLH_F_RELAXED,            /* no watchdogs on this host */
+    ENLH_F_RUNTIME,            /* VP_RUNTIME */
+    ENLH_F_TIME,               /* reference counter and reference TSC page */
+    ENLH_F_FREQUENCIES,        /* TSC and APIC frequency registers */
+    ENLH_F_SYNIC,              /* SynIC, post message, signal event */
+    ENLH_F_STIMER,             /* synthetic timers, message mode */
+    ENLH_F_STIMER_DIRECT,      /* direct mode */
+    ENLH_F_CRASH,              /* crash registers and the panic text */
+    ENLH_F_RESET,              /* reset register */
+    ENLH_F_VAPIC,              /* VP assist page; EOI, ICR and TPR registers */
+    ENLH_F_NO_AUTO_EOI,        /* hint: do not use AutoEOI (QEMU: avic) */
+    ENLH_F_TLBFLUSH,           /* flush hypercalls, hint */
+    ENLH_F_TLBFLUSH_EXT,       /* extended GVA ranges */
+    ENLH_F_IPI,                /* cluster IPI hypercalls, hint */
     ENLH_F_EX_PROCESSOR_MASKS, /* sparse sets */
-    ENLH_F_SPINLOCKS,        /* spin retry count and NotifyLongSpinWait */
-    ENLH_F_XMM_INPUT,        /* fast hypercalls with XMM registers */
-    ENLH_F_REENLIGHTENMENT,  /* reenlightenment and TSC emulation registers */
-    ENLH_F_TSC_INVARIANT,    /* 0x40000118: the guest may rely on the TSC */
-    ENLH_F_NO_CORESHARING,   /* no non-architectural core sharing */
-    ENLH_F_NESTED,           /* leaf 0x4000000A */
-    ENLH_F_STACK_INTERFACE,  /* leaves 0x40000080 to 82, "VS#1" */
-    ENLH_F_KVM_LEAVES,       /* KVM's own leaves at 0x40000100: Linux then ignores us */
+    ENLH_F_SPINLOCKS,          /* spin retry count and NotifyLongSpinWait */
+    ENLH_F_XMM_INPUT,          /* fast hypercalls with XMM registers */
+    ENLH_F_REENLIGHTENMENT,    /* reenlightenment and TSC emulation registers */
+    ENLH_F_TSC_INVARIANT,      /* 0x40000118: the guest may rely on the TSC */
+    ENLH_F_NO_CORESHARING,     /* no non-architectural core sharing */
+    ENLH_F_NESTED,             /* leaf 0x4000000A */
+    ENLH_F_STACK_INTERFACE,    /* leaves 0x40000080 to 82, "VS#1" */
+    ENLH_F_KVM_LEAVES,         /* KVM's own leaves at 0x40000100: Linux then ignores us */
     ENLH_F_COUNT
 };
 
@@ -83,7 +83,8 @@ ENL_MUST_CHECK int enlh_features_preset(const char *name, struct enlh_features *
  * and the first thing it lacks. Thread: any.
  */
 ENL_MUST_CHECK int enlh_features_check(const struct enlh_features *features,
-                                       enum enlh_feature *which, enum enlh_feature *lacks);
+                                       enum enlh_feature *which,
+                                       enum enlh_feature *lacks);
 
 #ifdef __cplusplus
 }

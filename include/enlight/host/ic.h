@@ -20,10 +20,10 @@ struct enlh_shutdown;
 
 /* What a service tells its embedder. Thread: channel; what a close ends, loop. */
 enum enlh_ic_event {
-    ENLH_IC_READY,     /* negotiated: versions as major << 16 | minor */
-    ENLH_IC_ALIVE,     /* heartbeat: the guest answered, after being new or lost */
-    ENLH_IC_LOST,      /* heartbeat: no answer to several in a row */
-    ENLH_IC_ACCEPTED,  /* shutdown: the guest will shut down */
+    ENLH_IC_READY,    /* negotiated: versions as major << 16 | minor */
+    ENLH_IC_ALIVE,    /* heartbeat: the guest answered, after being new or lost */
+    ENLH_IC_LOST,     /* heartbeat: no answer to several in a row */
+    ENLH_IC_ACCEPTED, /* shutdown: the guest will shut down */
     /*
      * shutdown: the guest will not, or it closed the service with the request unanswered;
      * or, with version 0, a negotiation without a common version. status says why.
@@ -35,8 +35,8 @@ typedef void (*enlh_ic_event_fn)(void *ctx, enum enlh_ic_event event, uint32_t f
 
 struct enlh_ic_config {
     size_t size;
-    uint32_t max_version;      /* newest to offer, as major << 16 | minor; 0: all */
-    enlh_ic_event_fn event;    /* (optional) */
+    uint32_t max_version;   /* newest to offer, as major << 16 | minor; 0: all */
+    enlh_ic_event_fn event; /* (optional) */
     void *ctx;
 };
 
@@ -71,7 +71,11 @@ void enlh_heartbeat_tick(struct enlh_heartbeat *heartbeat);
 void enlh_timesync_tick(struct enlh_timesync *timesync, uint64_t utc_100ns,
                         uint64_t reference_100ns, bool sync);
 
-enum enlh_shutdown_kind { ENLH_SHUTDOWN_POWEROFF, ENLH_SHUTDOWN_REBOOT, ENLH_SHUTDOWN_HIBERNATE };
+enum enlh_shutdown_kind {
+    ENLH_SHUTDOWN_POWEROFF,
+    ENLH_SHUTDOWN_REBOOT,
+    ENLH_SHUTDOWN_HIBERNATE
+};
 /*
  * Ask the guest to shut down. reason (optional) is text for people, cut at 2047 bytes.
  * Returns 0 (the answer is an event), or

@@ -58,9 +58,9 @@ enum enlh_event_kind {
 struct enlh_event {
     enum enlh_event_kind kind;
     uint32_t vp;
-    uint64_t crash[5];      /* P0 to P4 */
-    const char *text;       /* the panic text, or NULL; not terminated by a zero */
-    size_t text_len;        /* bytes of it, at most 4096 */
+    uint64_t crash[5]; /* P0 to P4 */
+    const char *text;  /* the panic text, or NULL; not terminated by a zero */
+    size_t text_len;   /* bytes of it, at most 4096 */
 };
 
 /*
@@ -140,14 +140,14 @@ struct enlh_ops {
 
 /* What the partition is like. Start from enlh_config_defaults(), then change it. */
 struct enlh_config {
-    size_t size; /* sizeof(struct enlh_config), set by the defaults function */
-    uint32_t vp_count;              /* 1 to 2048 */
-    uint32_t max_vp_count;          /* what leaf 5 says; 0: the larger of vp_count and 64 */
-    struct enlh_features features;  /* what is announced and answered */
-    char vendor[13];                /* 12 characters; "Microsoft Hv" or Linux looks away */
+    size_t size;           /* sizeof(struct enlh_config), set by the defaults function */
+    uint32_t vp_count;     /* 1 to 2048 */
+    uint32_t max_vp_count; /* what leaf 5 says; 0: the larger of vp_count and 64 */
+    struct enlh_features features; /* what is announced and answered */
+    char vendor[13];               /* 12 characters; "Microsoft Hv" or Linux looks away */
     uint32_t build, major, minor, service_pack, branch, service_number; /* leaf 2 */
-    uint32_t physical_address_bits; /* leaf 4 ECX; 0: not told */
-    uint64_t tsc_hz, apic_hz;       /* the frequency registers */
+    uint32_t physical_address_bits;  /* leaf 4 ECX; 0: not told */
+    uint64_t tsc_hz, apic_hz;        /* the frequency registers */
     uint32_t nested_eax, nested_ebx; /* leaf 0xA, when the nested feature is on */
 };
 
@@ -184,15 +184,15 @@ const struct enlh_config *enlh_partition_config(const struct enlh_partition *par
 
 /* What has been counted. Thread: any; the numbers are momentary. */
 struct enlh_counters {
-    uint64_t hypercalls;          /* all that reached the core */
-    uint64_t hypercalls_refused;  /* of these, not HV_STATUS_SUCCESS */
-    uint64_t register_faults;     /* accesses answered with #GP */
-    uint64_t messages;            /* delivered to a slot */
-    uint64_t messages_waited;     /* of these, queued behind a busy slot */
-    uint64_t messages_dropped;    /* a queue was full or a SynIC off */
-    uint64_t events;              /* event flags that went from 0 to 1 */
-    uint64_t interrupts;          /* vectors or SINTs raised */
-    uint64_t timers;              /* timer expirations */
+    uint64_t hypercalls;         /* all that reached the core */
+    uint64_t hypercalls_refused; /* of these, not HV_STATUS_SUCCESS */
+    uint64_t register_faults;    /* accesses answered with #GP */
+    uint64_t messages;           /* delivered to a slot */
+    uint64_t messages_waited;    /* of these, queued behind a busy slot */
+    uint64_t messages_dropped;   /* a queue was full or a SynIC off */
+    uint64_t events;             /* event flags that went from 0 to 1 */
+    uint64_t interrupts;         /* vectors or SINTs raised */
+    uint64_t timers;             /* timer expirations */
 };
 void enlh_partition_counters(const struct enlh_partition *partition,
                              struct enlh_counters *out);

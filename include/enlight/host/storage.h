@@ -19,11 +19,11 @@ struct enlh_storage;
 
 struct enlh_storage_config {
     size_t size;
-    struct enl_guid instance;   /* unique for each controller */
-    const char *name;           /* "scsi0"; copied */
-    uint16_t max_subchannels;   /* beside the primary channel; usually VPs - 1 */
-    uint32_t max_transfer;      /* bytes, whole pages, below 32 MiB; 0: 4 MiB */
-    uint32_t queue_depth;       /* requests in flight for each channel, to 4096; 0: 256 */
+    struct enl_guid instance; /* unique for each controller */
+    const char *name;         /* "scsi0"; copied */
+    uint16_t max_subchannels; /* beside the primary channel; usually VPs - 1 */
+    uint32_t max_transfer;    /* bytes, whole pages, below 32 MiB; 0: 4 MiB */
+    uint32_t queue_depth;     /* requests in flight for each channel, to 4096; 0: 256 */
     /*
      * (optional) How a backend queue of this channel wakes its worker by descriptor.
      * Returns an eventfd that the worker waits for, or -1. Thread: loop.
@@ -33,11 +33,11 @@ struct enlh_storage_config {
 };
 
 struct enlh_disk {
-    struct enlh_block block;    /* borrowed until destroy */
-    uint8_t path, target, lun;  /* path and target 0; lun 0 to 63 */
-    bool readonly;              /* also when the backend could write */
+    struct enlh_block block;   /* borrowed until destroy */
+    uint8_t path, target, lun; /* path and target 0; lun 0 to 63 */
+    bool readonly;             /* also when the backend could write */
     char vendor[9], product[17], revision[5], serial[33]; /* ASCII, for INQUIRY */
-    uint8_t naa[8];             /* VPD 83h; all zero: made from the serial */
+    uint8_t naa[8]; /* VPD 83h; all zero: made from the serial */
 };
 
 /*
@@ -52,7 +52,8 @@ ENL_MUST_CHECK int enlh_storage_create(struct enlh_vmbus *bus,
  * Rescind; the memory goes when the guest has let go of every channel. done (optional) is
  * called then, on the loop thread. Thread: loop.
  */
-void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx), void *ctx);
+void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx),
+                          void *ctx);
 
 /*
  * Attach a disk: channels that are open see it at once. Copies disk. Returns 0, or
@@ -68,8 +69,8 @@ ENL_MUST_CHECK int enlh_storage_attach(struct enlh_storage *storage,
 struct enlh_storage_counters {
     uint64_t reads, writes, flushes, discards, others; /* SRBs */
     uint64_t read_bytes, write_bytes;
-    uint64_t errors;            /* that the host answered for the backend's trouble */
-    uint64_t refused;           /* the guest's malformed requests */
+    uint64_t errors;  /* that the host answered for the backend's trouble */
+    uint64_t refused; /* the guest's malformed requests */
 };
 /* Thread: any; the numbers are momentary. */
 void enlh_storage_counters(const struct enlh_storage *storage,

@@ -49,9 +49,9 @@ struct enlh_vmbus_ops {
 
 struct enlh_vmbus_config {
     size_t size;
-    uint32_t max_version;      /* newest ENL_VMBUS_VERSION_* that is accepted */
-    uint64_t gpadl_limit;      /* bytes that all GPADLs may cover; 0: as the real host */
-    uint64_t offer_seed;       /* not 0: offers come in a random order from this seed */
+    uint32_t max_version; /* newest ENL_VMBUS_VERSION_* that is accepted */
+    uint64_t gpadl_limit; /* bytes that all GPADLs may cover; 0: as the real host */
+    uint64_t offer_seed;  /* not 0: offers come in a random order from this seed */
 };
 void enlh_vmbus_config_defaults(struct enlh_vmbus_config *config);
 
@@ -108,8 +108,8 @@ struct enlh_vmbus_counters {
     uint64_t messages;           /* from the guest, handled */
     uint64_t messages_malformed; /* short, unknown, or in a wrong state */
     uint64_t offers, rescinds, opens, closes;
-    uint64_t gpadls;             /* there now */
-    uint64_t gpadl_bytes;        /* covered by them now */
+    uint64_t gpadls;      /* there now */
+    uint64_t gpadl_bytes; /* covered by them now */
 };
 void enlh_vmbus_counters(const struct enlh_vmbus *bus, struct enlh_vmbus_counters *out);
 
@@ -117,14 +117,14 @@ void enlh_vmbus_counters(const struct enlh_vmbus *bus, struct enlh_vmbus_counter
 
 /* One packet from the guest, all of it copied or checked. Valid during the call. */
 struct enlh_packet {
-    uint16_t type;           /* ENL_PACKET_* */
+    uint16_t type; /* ENL_PACKET_* */
     bool wants_completion;
     uint64_t transaction_id;
-    const void *payload;     /* a private copy, 8-byte aligned */
+    const void *payload; /* a private copy, 8-byte aligned */
     uint32_t payload_len;
     const struct enlh_span *spans; /* GPA-direct: the guest's buffer, in order */
     uint32_t span_count;
-    uint64_t span_len;       /* sum of the spans' lengths */
+    uint64_t span_len; /* sum of the spans' lengths */
 };
 
 /*
@@ -134,8 +134,9 @@ struct enlh_packet {
  */
 struct enlh_channel_ops {
     size_t size;
-    uint32_t max_payload;    /* longest payload in bytes that the device takes, up to 64 KiB */
-    uint32_t max_spans;      /* most spans in a packet, up to 8192 */
+    uint32_t
+        max_payload;    /* longest payload in bytes that the device takes, up to 64 KiB */
+    uint32_t max_spans; /* most spans in a packet, up to 8192 */
     /* (optional) The guest opens. Returns 0, or an error that OPEN_RESULT tells. Thread: loop. */
     int (*open)(void *dev, struct enlh_channel *channel);
     /* (optional) The worker is gone. Thread: loop. */
@@ -144,7 +145,8 @@ struct enlh_channel_ops {
      * One packet. Returns 0; -ENL_E_AGAIN: not now (offer it again on the next run); or
      * -ENL_E_PROTO: the guest broke the protocol, the channel is given up. Thread: channel.
      */
-    int (*packet)(void *dev, struct enlh_channel *channel, const struct enlh_packet *packet);
+    int (*packet)(void *dev, struct enlh_channel *channel,
+                  const struct enlh_packet *packet);
     /* (optional) Each run, before packets are read: completions, timers. Thread: channel. */
     void (*run)(void *dev, struct enlh_channel *channel);
     /* (optional) Each run, after packets were read: submit what was collected. Thread: channel. */
@@ -160,14 +162,14 @@ struct enlh_channel_ops {
 
 struct enlh_offer {
     size_t size;
-    struct enl_guid type;      /* the class */
-    struct enl_guid instance;  /* unique for each (instance, subchannel) */
-    uint16_t subchannel;       /* 0: the primary channel */
-    uint16_t flags;            /* ENL_OFFER_* */
+    struct enl_guid type;     /* the class */
+    struct enl_guid instance; /* unique for each (instance, subchannel) */
+    uint16_t subchannel;      /* 0: the primary channel */
+    uint16_t flags;           /* ENL_OFFER_* */
     uint16_t mmio_mib;
     uint16_t mmio_optional_mib;
     uint8_t user_defined[120];
-    const char *name;          /* for people: "scsi0"; copied, at most 31 characters */
+    const char *name; /* for people: "scsi0"; copied, at most 31 characters */
 };
 
 /*
@@ -175,7 +177,8 @@ struct enlh_offer {
  * until removed(), or -ENL_E_EXIST (that instance and subchannel is there),
  * -ENL_E_NOSPC (2047 channels), -ENL_E_NOMEM. Thread: loop, or one before the VPs run.
  */
-ENL_MUST_CHECK int enlh_channel_offer(struct enlh_vmbus *bus, const struct enlh_offer *offer,
+ENL_MUST_CHECK int enlh_channel_offer(struct enlh_vmbus *bus,
+                                      const struct enlh_offer *offer,
                                       const struct enlh_channel_ops *ops, void *dev,
                                       struct enlh_channel **out);
 /*
@@ -208,8 +211,9 @@ void enlh_channel_wake(struct enlh_channel *channel);
 ENL_MUST_CHECK int enlh_channel_complete(struct enlh_channel *channel,
                                          uint64_t transaction_id, const void *payload,
                                          uint32_t len);
-ENL_MUST_CHECK int enlh_channel_send(struct enlh_channel *channel, uint64_t transaction_id,
-                                     bool wants_completion, const void *payload, uint32_t len);
+ENL_MUST_CHECK int enlh_channel_send(struct enlh_channel *channel,
+                                     uint64_t transaction_id, bool wants_completion,
+                                     const void *payload, uint32_t len);
 void enlh_channel_publish(struct enlh_channel *channel);
 
 /* Who it is. Thread: any, while the channel lives. */
@@ -242,7 +246,8 @@ void enlh_channel_counters(const struct enlh_channel *channel,
  * waits until the channel has been quiesced; or -ENL_E_NOENT. Thread: channel or loop.
  */
 ENL_MUST_CHECK int enlh_channel_gpadl(struct enlh_channel *channel, uint32_t handle,
-                                      const struct enlh_span **spans, uint32_t *span_count);
+                                      const struct enlh_span **spans,
+                                      uint32_t *span_count);
 /*
  * Give the spans back before the channel closes: a teardown that waits for them goes on.
  * Thread: channel or loop.

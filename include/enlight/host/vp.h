@@ -38,7 +38,8 @@ struct enlh_hypercall {
     uint64_t control; /* RCX, or EDX:EAX */
     uint64_t input;   /* RDX: a GPA, or with the fast bit the first 8 bytes */
     uint64_t output;  /* R8: a GPA, or with the fast bit the second 8 bytes */
-    const uint64_t *xmm; /* (optional) 12 words of XMM0 to 5, for XMM fast input; borrowed */
+    const uint64_t
+        *xmm; /* (optional) 12 words of XMM0 to 5, for XMM fast input; borrowed */
 };
 
 /*
@@ -124,8 +125,9 @@ typedef uint16_t (*enlh_port_event_fn)(void *ctx, uint32_t connection_id, uint16
  *   -ENL_E_INVAL  an id beyond 24 bits, or a disconnect of another range than was connected.
  * Thread: loop.
  */
-ENL_MUST_CHECK int enlh_port_message(struct enlh_partition *partition, uint32_t connection_id,
-                                     enlh_port_message_fn fn, void *ctx);
+ENL_MUST_CHECK int enlh_port_message(struct enlh_partition *partition,
+                                     uint32_t connection_id, enlh_port_message_fn fn,
+                                     void *ctx);
 ENL_MUST_CHECK int enlh_port_events(struct enlh_partition *partition, uint32_t first_id,
                                     uint32_t count, enlh_port_event_fn fn, void *ctx);
 

@@ -21,7 +21,8 @@ struct enlh_cpuid {
  * The synthetic leaves of this partition, in ascending order, at most 16.
  * Returns how many; 0 when the partition shows no Hyper-V. Thread: any.
  */
-uint32_t enlh_x64_cpuid(const struct enlh_partition *partition, struct enlh_cpuid out[16]);
+uint32_t enlh_x64_cpuid(const struct enlh_partition *partition,
+                        struct enlh_cpuid out[16]);
 
 /* MSRs 0x40000000 to 0x400001ff are ours: any other number is not for these. */
 #define ENLH_X64_MSR_FIRST 0x40000000u
@@ -51,7 +52,8 @@ struct enlh_x64_trap {
     uint16_t trap_port;
     uint16_t signal_port;
 };
-void enlh_x64_set_trap(struct enlh_partition *partition, const struct enlh_x64_trap *trap);
+void enlh_x64_set_trap(struct enlh_partition *partition,
+                       const struct enlh_x64_trap *trap);
 
 /* Which of the two codes the page gets at its next enabling; default 64-bit. Thread: vp. */
 void enlh_x64_set_long_mode(struct enlh_vp *vp, bool long_mode);
