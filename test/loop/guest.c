@@ -52,6 +52,7 @@ guest_bury(struct guest *guest)
     struct loop *loop = guest->loop;
     uint32_t own = (uint32_t)((sizeof(*guest) + ENL_PAGE_SIZE - 1) / ENL_PAGE_SIZE);
 
+    loop_unmap_all(loop, guest);
     for (uint32_t i = 0; i < GUEST_RUNS; i++) {
         if (guest->runs[i].pages)
             loop_pages_put(loop, guest->runs[i].pages, guest->runs[i].count);
@@ -352,6 +353,13 @@ bus_step(struct guest *guest, bool interrupted)
 }
 
 static void
+flag_ignore(void *ctx, uint32_t flag)
+{
+    (void)ctx;
+    (void)flag;
+}
+
+static void
 guest_step(void *ctx, uint32_t vp)
 {
     struct guest *guest = ctx;
@@ -360,9 +368,13 @@ guest_step(void *ctx, uint32_t vp)
     (void)loop_vector_take(guest->loop, vp, VECTOR_IPI);
     if (loop_vector_take(guest->loop, vp, VECTOR_TIMER))
         guest->timer_expirations++;
-    if (!boot_step(guest, vp))
-        return;
     interrupted = interrupted || guest->config.polls;
+    if (!boot_step(guest, vp)) {
+        /* The earlier kernel's channels may still signal, and a flag left is a signal lost. */
+        if (interrupted && guest->up[vp])
+            (void)enlg_synic_events(&guest->synic[vp], ENL_SINT_VMBUS, flag_ignore, NULL);
+        return;
+    }
     if (vp == 0)
         bus_step(guest, interrupted);
     if (interrupted)

@@ -507,14 +507,39 @@ guest_map_twice(void *ctx, void *data, size_t len)
             loop_check(got == to);
         }
     }
-    return twice;
+    for (uint32_t i = 0; i < LOOP_TWICE; i++) {
+        if (!loop->twice[i].at) {
+            loop->twice[i].at = twice;
+            loop->twice[i].len = 2 * len;
+            loop->twice[i].guest = loop->guest;
+            return twice;
+        }
+    }
+    loop_fail("the guest keeps too many rings mapped twice");
 }
 
 static void
 guest_unmap_twice(void *ctx, void *twice, size_t len)
 {
-    (void)ctx;
+    struct loop *loop = ctx;
+    uint32_t i = 0;
+
+    while (i < LOOP_TWICE && loop->twice[i].at != twice)
+        i++;
+    loop_check(i < LOOP_TWICE && loop->twice[i].len == 2 * len);
     loop_check(munmap(twice, 2 * len) == 0);
+    loop->twice[i].at = NULL;
+}
+
+void
+loop_unmap_all(struct loop *loop, const void *guest)
+{
+    for (uint32_t i = 0; i < LOOP_TWICE; i++) {
+        if (!loop->twice[i].at || loop->twice[i].guest != guest)
+            continue;
+        loop_check(munmap(loop->twice[i].at, loop->twice[i].len) == 0);
+        loop->twice[i].at = NULL;
+    }
 }
 
 static bool host_turn(struct loop *loop);
@@ -674,6 +699,7 @@ loop_reset(struct loop *loop)
             loop_fail("the bus does not come to rest after a reset");
     }
     enlh_partition_reset(loop->partition);
+    loop_unmap_all(loop, loop->guest);
     pages_check_all(loop);
     for (uint32_t i = 0; i < LOOP_RAM_PAGES; i++) {
         if (loop->page_used[i])

@@ -29,6 +29,7 @@
 #define LOOP_WORKERS   256u
 #define LOOP_RAM_PAGES 4096u
 #define LOOP_RAM_LEN   ((uint64_t)LOOP_RAM_PAGES * ENL_PAGE_SIZE)
+#define LOOP_TWICE     32u
 #define LOOP_POISON    0xA5 /* what free pages hold: whoever writes there is caught */
 
 struct loop;
@@ -83,6 +84,11 @@ struct loop {
     uint16_t *gpa_of; /* page of va -> page of ram */
     uint8_t page_used[LOOP_RAM_PAGES]; /* of va */
     _Atomic uint64_t now;
+    struct {
+        void *at;
+        size_t len;
+        const void *guest;
+    } twice[LOOP_TWICE]; /* what the guest has mapped twice in a row */
 
     struct enlh_partition *partition;
     struct enlh_vmbus *bus;
@@ -141,6 +147,8 @@ void loop_wait_until(struct loop *loop, bool (*done)(void *ctx), void *ctx);
 /* Pages of guest memory, zeroed; fails the test when there are none. */
 void *loop_pages_get(struct loop *loop, uint32_t count);
 void loop_pages_put(struct loop *loop, void *pages, uint32_t count);
+/* The second mappings of a guest that is no more. */
+void loop_unmap_all(struct loop *loop, const void *guest);
 /* Interrupt a VP from another one. */
 void loop_ipi(struct loop *loop, uint32_t vp, uint8_t vector);
 /* Take the raised vectors of a VP: true when this one was among them. */
