@@ -1,11 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over the host half and the rings.
+# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over the host half and the
+# rings.
 #
-# A target is test/fuzz/NAME.c with LLVMFuzzerTestOneInput(); its corpus is test/fuzz/corpus/NAME. Builds with
-# clang under AddressSanitizer and UndefinedBehaviorSanitizer in build-fuzz. --replay runs each corpus once and
-# changes nothing. Otherwise each target fuzzes for N minutes (1); what it finds is left in build-fuzz/found.
+# A target is test/fuzz/NAME.c with LLVMFuzzerTestOneInput(); its corpus is
+# test/fuzz/corpus/NAME. Builds with clang under AddressSanitizer and
+# UndefinedBehaviorSanitizer in build-fuzz. --replay runs each corpus once and changes nothing.
+# Otherwise each target fuzzes for N minutes (1); what it finds is left in build-fuzz/found.
+# A corpus grows by: build-fuzz/NAME -set_cover_merge=1 -use_counters=0 test/fuzz/corpus/NAME
+# build-fuzz/corpus/NAME.
 # Prints TAP, then "N passed, N failed, N skipped".
 set -u -o pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1

@@ -69,6 +69,15 @@ static const uint8_t opcodes[] = {
 
 /* ---- the guest ---- */
 
+/* Mostly as many blocks as the longest list of pieces has. */
+static uint8_t
+pick_blocks(struct rig_input *in)
+{
+    uint8_t count = rig_u8(in);
+
+    return count < 0xe0 ? count % 33 : count;
+}
+
 /* A command whose fields are small, or as the input has them. */
 static void
 make_cdb(struct rig_input *in, uint8_t cdb[16])
@@ -86,19 +95,19 @@ make_cdb(struct rig_input *in, uint8_t cdb[16])
     switch (cdb[0] >> 5) {
     case 0: /* 6 bytes */
         cdb[3] = rig_u8(in);
-        cdb[4] = rig_u8(in);
+        cdb[4] = pick_blocks(in);
         break;
     case 4: /* 16 bytes */
         cdb[9] = rig_u8(in);
-        cdb[13] = rig_u8(in);
+        cdb[13] = pick_blocks(in);
         break;
     case 5: /* 12 bytes */
         cdb[5] = rig_u8(in);
-        cdb[9] = rig_u8(in);
+        cdb[9] = pick_blocks(in);
         break;
     default:
         cdb[5] = rig_u8(in);
-        cdb[8] = rig_u8(in);
+        cdb[8] = pick_blocks(in);
         break;
     }
 }
@@ -125,6 +134,24 @@ make_srb(struct rig_input *in, struct enl_storage_packet *packet, uint32_t len)
     make_cdb(in, srb->cdb_or_sense);
 }
 
+/* As many pieces of 512 bytes as a disk in scattered memory could have. */
+static uint32_t
+make_pieces(uint8_t *to, uint64_t pfn, uint32_t *bytes)
+{
+    const struct enl_gpa_range range = {.byte_count = 512};
+    uint32_t count = 32, len = 8;
+
+    memcpy(to + 4, &count, sizeof(count));
+    for (uint32_t i = 0; i < count; i++, len += 16) {
+        uint64_t at = pfn ^ (i % 2);
+
+        memcpy(to + len, &range, sizeof(range));
+        memcpy(to + len + 8, &at, sizeof(at));
+    }
+    *bytes = count * 512;
+    return len;
+}
+
 /* Ranges of so many pages; the input writes what an UNMAP or MODE SELECT would have. */
 static uint32_t
 make_buffer(struct session *s, uint8_t *to, uint32_t *bytes)
@@ -136,6 +163,8 @@ make_buffer(struct session *s, uint8_t *to, uint32_t *bytes)
     uint32_t len = 8 + sizeof(range), one = 1, pages;
     uint8_t *host = enlh_mem_at(s->bus.rig.partition, (enl_gpa){pfn << 12}, 512);
 
+    if ((kind & 0x0f) == 0x0f)
+        return make_pieces(to, pfn, bytes);
     if (kind & 0x10)
         range.byte_count = (1u + rig_below(in, 40)) * 4096u;
     if (kind & 0x20)
