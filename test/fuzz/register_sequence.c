@@ -309,7 +309,7 @@ step(struct rig *rig)
         save_restore(rig, vp);
         break;
     case 21:
-        rig->alloc_countdown = rig_below(&rig->in, 4);
+        rig->alloc_countdown = (int32_t)rig_below(&rig->in, 4);
         break;
     }
 }

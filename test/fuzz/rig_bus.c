@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "enlight/abi/hvsock.h"
 #include "enlight/abi/synic.h"
 #include "enlight/abi/vmbus.h"
 
@@ -177,37 +176,14 @@ rig_bus_stop(struct rig_bus *bus)
 
 /* ---- what the guest hears ---- */
 
-/* The length of each message that a host sends; 0: it may not. */
-static const uint8_t host_messages[] = {
-    [ENL_VMBUS_OFFER_CHANNEL] = sizeof(struct enl_vmbus_offer),
-    [ENL_VMBUS_RESCIND_OFFER] = sizeof(struct enl_vmbus_relid),
-    [ENL_VMBUS_ALL_OFFERS_DELIVERED] = sizeof(struct enl_vmbus_header),
-    [ENL_VMBUS_OPEN_RESULT] = sizeof(struct enl_vmbus_open_result),
-    [ENL_VMBUS_GPADL_CREATED] = sizeof(struct enl_vmbus_gpadl_created),
-    [ENL_VMBUS_GPADL_TORNDOWN] = sizeof(struct enl_vmbus_gpadl_torndown),
-    [ENL_VMBUS_VERSION_RESPONSE] = sizeof(struct enl_vmbus_version_response),
-    [ENL_VMBUS_UNLOAD_RESPONSE] = sizeof(struct enl_vmbus_header),
-    [ENL_VMBUS_TL_CONNECT_RESULT] = sizeof(struct enl_vmbus_tl_connect_result),
-    [ENL_VMBUS_MODIFY_CHANNEL_RESPONSE] =
-        sizeof(struct enl_vmbus_modify_channel_response),
-};
-
 uint32_t
 rig_bus_listen(struct rig_bus *bus, uint32_t vp, uint32_t limit)
 {
     struct enl_message message;
-    struct enl_vmbus_header head;
     uint32_t count = 0;
 
-    while (count < limit && rig_take(&bus->rig, vp, RIG_SINT, &message)) {
+    while (count < limit && rig_take(&bus->rig, vp, RIG_SINT, &message))
         count++;
-        memcpy(&head, message.payload, sizeof(head));
-        if (message.type != ENL_MESSAGE_VMBUS)
-            continue; /* the guest wrote there itself */
-        if (head.type >= sizeof(host_messages) || !host_messages[head.type] ||
-            message.payload_len != host_messages[head.type])
-            continue;
-    }
     return count;
 }
 

@@ -51,7 +51,10 @@ bool rig_bus_turn(struct rig_bus *bus, uint32_t worker);
 bool rig_bus_works(const struct rig_bus *bus, uint32_t relid);
 /* Some turns of everybody. */
 void rig_bus_work(struct rig_bus *bus);
-/* The guest reads its messages of this VP, at most limit; each is checked. Returns how many. */
+/*
+ * The guest takes its messages of this VP, at most limit, and forgets them: its own writes may
+ * have changed them. Returns how many.
+ */
 uint32_t rig_bus_listen(struct rig_bus *bus, uint32_t vp, uint32_t limit);
 
 /* ---- a guest that does as it should ---- */

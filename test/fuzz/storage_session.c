@@ -232,7 +232,7 @@ send_control(struct session *s, uint32_t i)
         packet.u.version.version =
             kind & 0x10 ? ENL_STORAGE_VERSION_WIN10 : rig_u16(&s->bus.rig.in);
     else
-        packet.u.sub_channel_count = kind >> 4 & 3;
+        packet.u.sub_channel_count = (uint16_t)(kind >> 4 & 3);
     send_packet(s, i, &packet, NULL, 0);
 }
 
