@@ -230,7 +230,7 @@ send_control(struct session *s, uint32_t i)
         rig_bytes(&s->bus.rig.in, &packet, sizeof(packet));
     else if (packet.operation == ENL_STORAGE_QUERY_VERSION)
         packet.u.version.version =
-            kind & 0x10 ? ENL_STORAGE_VERSION_WIN10 : rig_u16(&s->bus.rig.in);
+            kind & 0x10 ? (uint16_t)ENL_STORAGE_VERSION_WIN10 : rig_u16(&s->bus.rig.in);
     else
         packet.u.sub_channel_count = (uint16_t)(kind >> 4 & 3);
     send_packet(s, i, &packet, NULL, 0);
