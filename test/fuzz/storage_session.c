@@ -192,14 +192,14 @@ send_packet(struct session *s, uint32_t i, const struct enl_storage_packet *pack
     uint8_t kind = rig_u8(&s->bus.rig.in), body[256] = {0}, id;
     uint32_t len = lengths[kind & 7];
     struct enl_ring_piece piece[2] = {{ranges, ranges_len}, {body, len}};
+    uint16_t flags = kind >> 7 ? 0 : (uint16_t)ENL_PACKET_FLAG_COMPLETION;
     uint16_t type = ranges_len ? ENL_PACKET_GPA_DIRECT : ENL_PACKET_INBAND;
 
     if (!guest->open)
         return;
     id = rig_u8(&s->bus.rig.in);
     memcpy(body, packet, sizeof(*packet));
-    if (enl_ring_put(&guest->out, type, kind >> 7 ? 0 : ENL_PACKET_FLAG_COMPLETION, id,
-                     piece, 2, ranges_len) < 0)
+    if (enl_ring_put(&guest->out, type, flags, id, piece, 2, ranges_len) < 0)
         return;
     s->waiting[i][id]++;
     (void)enl_ring_publish(&guest->out);
