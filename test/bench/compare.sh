@@ -17,10 +17,11 @@ dd if=/dev/urandom of=$disk bs=1M count=256 2>/dev/null
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 counter() { cat "$counters/$1" 2>/dev/null || echo 0; }
 
+# start_WHO MEMORY SECONDS: a guest on its console, until it powers off.
 start_enlight()
 {
     "$enlight" run --accel kvm --kernel "$work/vmlinux" --initrd "$work/initrd" --memory "$1" --cpus 1 \
-        --cmdline "console=ttyS0 quiet root=/dev/sda rw enlight.script=bench.sh enlight.bench=/dev/sdb:$seconds" \
+        --cmdline "console=ttyS0 quiet root=/dev/sda rw enlight.script=bench.sh enlight.bench=/dev/sdb:$2" \
         --disk "path=$work/scratch.raw" --disk "path=$disk,direct=on,aio=io_uring"
 }
 
@@ -29,7 +30,7 @@ start_qemu()
     "$qemu" -M q35,accel=kvm -cpu host -m "$1" -smp 1 -nodefaults -no-user-config -display none -serial stdio \
         -object memory-backend-memfd,id=ram,size="$1",share=on -machine memory-backend=ram \
         -object iothread,id=io -kernel "$work/vmlinuz" -initrd "$work/initrd" \
-        -append "console=ttyS0 quiet root=/dev/vda rw enlight.script=bench.sh enlight.bench=/dev/vdb:$seconds" \
+        -append "console=ttyS0 quiet root=/dev/vda rw enlight.script=bench.sh enlight.bench=/dev/vdb:$2" \
         -drive if=none,id=root,file="$work/scratch.raw",format=raw,cache=writeback \
         -device virtio-blk-pci,drive=root,iothread=io \
         -drive if=none,id=data,file=$disk,format=raw,cache=none,aio=io_uring \
@@ -42,17 +43,17 @@ own_memory()
     awk '/^RssAnon|^RssFile/ { n += $2 } END { print n }' "/proc/$1/status"
 }
 
-# round WHO: one boot; appends "WHO JOB IOPS EXITS INJECTIONS" lines, boot milliseconds and memory to the results.
+# round WHO MEMORY SECONDS: one boot; appends "WHO JOB IOPS EXITS INJECTIONS" lines, boot milliseconds and memory to the results.
 round()
 {
-    local who=$1 memory=128M word job iops began exits=0 irqs=0 pid=''
+    local who=$1 word job iops began exits=0 irqs=0 pid=''
     cp --sparse=always "$work/root.raw" "$work/scratch.raw"
     began=$(milliseconds)
     while read -r word job iops; do
         iops=${iops%$'\r'} job=${job%$'\r'}
         case $word in
         begin)
-            if [ "$job" = settle ]; then
+            if [ "$job" = settle ] && [ "$3" != 0 ]; then
                 echo "$who boot-ms $(($(milliseconds) - began)) 0 0" >>"$results"
             fi
             exits=$(counter exits) irqs=$(counter irq_injections)
@@ -62,20 +63,25 @@ round()
                 pid=$(pgrep -f -o "$work/scratch.raw")
                 continue
             fi
+            if [ "$job" = read ]; then
+                echo "$who memory-KiB $(own_memory "$pid") 0 0" >>"$results"
+                continue
+            fi
             echo "$who $job $iops $(($(counter exits) - exits)) $(($(counter irq_injections) - irqs))" >>"$results"
-            echo "$who memory-KiB $(own_memory "$pid") 0 0" >>"$results"
             ;;
         esac
-    done < <("start_$who" $memory </dev/null 2>>"$work/$who.err")
+    done < <("start_$who" "$2" "$3" </dev/null 2>>"$work/$who.err")
 }
 
 for ((n = 1; n <= rounds; n++)); do
     echo "compare.sh: round $n of $rounds" >&2
-    round enlight
-    round qemu
+    for who in enlight qemu; do
+        round $who 256M "$seconds"
+        round $who 128M 0
+    done
 done
 
-# Medians, and the ratio Enlight : QEMU; for memory and boot less is better.
+# Medians, and how far Enlight is ahead: more requests, less time, less memory.
 awk -v seconds="$seconds" '
 function median(key,   n, i, j, t, a) {
     n = split(values[key], a, " ")
@@ -92,10 +98,11 @@ function median(key,   n, i, j, t, a) {
     }
 }
 END {
-    printf "%-14s %10s %10s %7s   %21s   %21s\n", "", "enlight", "qemu", "ratio", "exits a request", "interrupts a request"
+    printf "%-14s %10s %10s %7s   %21s   %21s\n", "", "enlight", "qemu", "ahead", "exits a request", "interrupts a request"
     for (i = 1; i <= count; i++) {
         job = order[i]; e = median("enlight " job); q = median("qemu " job)
-        printf "%-14s %10d %10d %7.2f", job, e, q, q ? e / q : 0
+        less = job ~ /-ms|-KiB/
+        printf "%-14s %10d %10d %7.2f", job, e, q, less ? (e ? q / e : 0) : (q ? e / q : 0)
         if (job !~ /-ms|-KiB/)
             printf "   %10.2f %10.2f   %10.2f %10.2f", median("enlight " job " x"), median("qemu " job " x"),
                 median("enlight " job " i"), median("qemu " job " i")
