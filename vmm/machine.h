@@ -50,6 +50,7 @@ struct enlm_machine_config {
     size_t size;
     int kvm_fd;              /* /dev/kvm, borrowed; -1: the machine opens it */
     uint64_t memory;         /* bytes, a multiple of 2 MiB */
+    bool shared_memory;      /* RAM is a memfd even where that costs large pages */
     uint32_t cpus;           /* 1 to ENLM_CPUS_MAX */
     int kernel_fd;           /* bzImage, or ELF with a PVH note; borrowed until destroy */
     int initrd_fd;           /* or -1; borrowed until destroy */

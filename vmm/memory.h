@@ -44,14 +44,17 @@ ENL_MUST_CHECK int enlm_layout_plan(const struct enlm_machine_config *config,
 
 struct enlm_memory {
     struct enlm_layout layout;
-    int fd;        /* a memfd of layout.low_len + layout.high_len bytes */
+    int fd;        /* a memfd of layout.low_len + layout.high_len bytes, or -1: private */
     uint8_t *base; /* all of it: high RAM follows low RAM */
     uint64_t len;
 };
 
-/* Make the file, map it, and give it to the machine vm_fd. Returns 0, -ENL_E_NOMEM, -ENL_E_IO. */
+/*
+ * Make RAM, and give it to the machine vm_fd. shared: it is a file that another process can
+ * map, in any case. Returns 0, -ENL_E_NOMEM, -ENL_E_IO.
+ */
 ENL_MUST_CHECK int enlm_memory_init(struct enlm_memory *memory,
-                                    const struct enlm_layout *layout);
+                                    const struct enlm_layout *layout, bool shared);
 ENL_MUST_CHECK int enlm_memory_map(const struct enlm_memory *memory, int vm_fd);
 void enlm_memory_fini(struct enlm_memory *memory);
 

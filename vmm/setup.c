@@ -120,7 +120,7 @@ make_memory(struct enlm_machine *machine, char why[ENLM_WHY])
     free(cpuid);
     if (err)
         return err;
-    err = enlm_memory_init(&machine->memory, &layout);
+    err = enlm_memory_init(&machine->memory, &layout, machine->config.shared_memory);
     if (!err)
         err = enlm_memory_map(&machine->memory, machine->vm_fd);
     return err ? refuse_errno(why, "no memory for the guest") : 0;

@@ -23,7 +23,7 @@ boot_rig_init(struct boot_rig *rig, uint64_t memory)
     struct enlm_layout layout = {.low_len = memory, .low_window = 0xF8000000};
 
     memset(rig, 0, sizeof(*rig));
-    assert_int_equal(enlm_memory_init(&rig->memory, &layout), 0);
+    assert_int_equal(enlm_memory_init(&rig->memory, &layout, true), 0);
     rig->config.initrd_fd = -1;
     rig->config.rsdp = ENLM_BOOT_ACPI;
 }

@@ -65,11 +65,23 @@ struct enlm_blob {
     uint8_t *data;
     size_t len;
 };
-/* file.c. A whole file, at most limit bytes. Returns 0, -ENL_E_IO, -ENL_E_NOMEM, -ENL_E_MSGSIZE. */
-ENL_MUST_CHECK int enlm_file_read(int fd, uint64_t limit, struct enlm_blob *out);
-ENL_MUST_CHECK int enlm_file_size(int fd, uint64_t *len);
-ENL_MUST_CHECK int enlm_file_read_at(int fd, void *to, uint64_t len);
 void enlm_blob_free(struct enlm_blob *blob);
+
+/* Bytes to read from: a file, or with data a piece of memory. Borrows either. */
+struct enlm_source {
+    int fd;
+    const uint8_t *data;
+    uint64_t len;
+};
+/* file.c. Returns 0, or -ENL_E_IO: no regular file, or it cannot be read. */
+ENL_MUST_CHECK int enlm_source_open(int fd, struct enlm_source *out);
+struct enlm_source enlm_source_of(const struct enlm_blob *blob);
+/* Returns 0, -ENL_E_RANGE: beyond the end, -ENL_E_IO. */
+ENL_MUST_CHECK int enlm_source_read(const struct enlm_source *source, uint64_t offset,
+                                    void *to, uint64_t len);
+/* All of it. Returns 0 and an owned blob, -ENL_E_IO, -ENL_E_NOMEM. */
+ENL_MUST_CHECK int enlm_source_read_all(const struct enlm_source *source,
+                                        struct enlm_blob *out);
 
 /* bzimage.c: what the setup header says, all of it checked against the file's length. */
 struct enlm_bzimage {
@@ -100,8 +112,8 @@ struct enlm_elf {
     uint64_t entry, pvh_entry; /* guest physical, within a segment */
     uint64_t end;              /* behind the last segment */
 };
-bool enlm_elf_is(const struct enlm_blob *file);
-ENL_MUST_CHECK int enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out);
+bool enlm_elf_is(const struct enlm_source *file);
+ENL_MUST_CHECK int enlm_elf_parse(const struct enlm_source *file, struct enlm_elf *out);
 
 /* e820.c */
 struct enlm_e820 {

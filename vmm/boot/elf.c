@@ -14,19 +14,23 @@
 
 #define NOTE_PHYS32_ENTRY 18u /* XEN_ELFNOTE_PHYS32_ENTRY */
 #define HEADERS_MAX       64u
+#define NOTES_MAX         64u
 
 bool
-enlm_elf_is(const struct enlm_blob *file)
+enlm_elf_is(const struct enlm_source *file)
 {
-    return file->len >= SELFMAG && !memcmp(file->data, ELFMAG, SELFMAG);
+    char magic[SELFMAG];
+
+    return enlm_source_read(file, 0, magic, sizeof(magic)) == 0 &&
+           !memcmp(magic, ELFMAG, SELFMAG);
 }
 
 static int
-read_header(const struct enlm_blob *file, Elf64_Ehdr *header)
+read_header(const struct enlm_source *file, Elf64_Ehdr *header)
 {
-    if (file->len < sizeof(*header) || !enlm_elf_is(file))
+    if (enlm_source_read(file, 0, header, sizeof(*header)) ||
+        memcmp(header->e_ident, ELFMAG, SELFMAG))
         return -ENL_E_PROTO;
-    memcpy(header, file->data, sizeof(*header));
     if (header->e_ident[EI_CLASS] != ELFCLASS64 ||
         header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_X86_64)
         return -ENL_E_NOTSUP;
@@ -38,7 +42,7 @@ read_header(const struct enlm_blob *file, Elf64_Ehdr *header)
 }
 
 static int
-add_segment(const struct enlm_blob *file, const Elf64_Phdr *ph, struct enlm_elf *out)
+add_segment(const struct enlm_source *file, const Elf64_Phdr *ph, struct enlm_elf *out)
 {
     uint64_t end;
 
@@ -76,39 +80,47 @@ round_up(uint64_t value, uint64_t unit)
 }
 
 static void
-take_note(const uint8_t *desc, const Elf64_Nhdr *note, struct enlm_elf *out)
+take_note(const struct enlm_source *file, uint64_t desc, const Elf64_Nhdr *note,
+          struct enlm_elf *out)
 {
     uint64_t value = 0;
 
-    if (note->n_descsz != 4 && note->n_descsz != 8)
+    if ((note->n_descsz != 4 && note->n_descsz != 8) ||
+        enlm_source_read(file, desc, &value, note->n_descsz))
         return;
-    memcpy(&value, desc, note->n_descsz);
     out->has_pvh = true;
     out->pvh_entry = value;
 }
 
-/* Ends at the first note that is not wholly there. */
-static void
-read_notes(const struct enlm_blob *file, const Elf64_Phdr *ph, struct enlm_elf *out)
+static bool
+is_xens(const struct enlm_source *file, uint64_t name, const Elf64_Nhdr *note)
 {
-    uint64_t unit = ph->p_align == 8 ? 8 : 4, at = 0, len = ph->p_filesz;
-    const uint8_t *base;
+    char text[4];
+
+    return note->n_namesz == sizeof(text) &&
+           enlm_source_read(file, name, text, sizeof(text)) == 0 &&
+           !memcmp(text, "Xen", sizeof(text));
+}
+
+/* Ends at the first note that is not wholly there, or after NOTES_MAX of them. */
+static void
+read_notes(const struct enlm_source *file, const Elf64_Phdr *ph, struct enlm_elf *out)
+{
+    uint64_t unit = ph->p_align == 8 ? 8 : 4, len = ph->p_filesz;
+    uint64_t at = 0, desc;
+    Elf64_Nhdr note;
 
     if (!enlm_within(ph->p_offset, len, file->len))
         return;
-    base = file->data + ph->p_offset;
-    while (enlm_within(at, sizeof(Elf64_Nhdr), len)) {
-        Elf64_Nhdr note;
-        uint64_t name, desc;
-
-        memcpy(&note, base + at, sizeof(note));
-        name = at + sizeof(note);
-        desc = name + round_up(note.n_namesz, unit);
+    for (uint32_t n = 0; n < NOTES_MAX && enlm_within(at, sizeof(note), len); n++) {
+        if (enlm_source_read(file, ph->p_offset + at, &note, sizeof(note)))
+            return;
+        desc = at + sizeof(note) + round_up(note.n_namesz, unit);
         if (!enlm_within(desc, note.n_descsz, len))
             return;
-        if (note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
-            !memcmp(base + name, "Xen", 4))
-            take_note(base + desc, &note, out);
+        if (note.n_type == NOTE_PHYS32_ENTRY &&
+            is_xens(file, ph->p_offset + at + sizeof(note), &note))
+            take_note(file, ph->p_offset + desc, &note, out);
         at = desc + round_up(note.n_descsz, unit);
     }
 }
@@ -125,7 +137,7 @@ is_within_a_segment(const struct enlm_elf *elf, uint64_t gpa)
 }
 
 int
-enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out)
+enlm_elf_parse(const struct enlm_source *file, struct enlm_elf *out)
 {
     Elf64_Ehdr header;
     int err = read_header(file, &header);
@@ -137,7 +149,9 @@ enlm_elf_parse(const struct enlm_blob *file, struct enlm_elf *out)
     for (uint32_t i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr ph;
 
-        memcpy(&ph, file->data + header.e_phoff + i * sizeof(ph), sizeof(ph));
+        err = enlm_source_read(file, header.e_phoff + i * sizeof(ph), &ph, sizeof(ph));
+        if (err)
+            return err;
         if (ph.p_type == PT_LOAD) {
             err = add_segment(file, &ph, out);
             translate_entry(&header, &ph, out);

@@ -26,7 +26,8 @@ struct load {
     const struct enlm_boot_config *config;
     const struct enlm_memory *memory;
     char *why;
-    struct enlm_blob file, unpacked;
+    struct enlm_source source;
+    struct enlm_blob file, unpacked; /* of a bzImage */
     struct enlm_bzimage bzimage;
     bool has_bzimage;
     uint64_t kernel_end, initrd_max;
@@ -52,21 +53,21 @@ kernel_name(const struct load *l)
 }
 
 static int
-read_kernel(struct load *l)
+open_kernel(struct load *l)
 {
-    int err = enlm_file_read(l->config->kernel_fd, KERNEL_MAX, &l->file);
+    int err = enlm_source_open(l->config->kernel_fd, &l->source);
 
-    if (err == -ENL_E_MSGSIZE)
-        return refuse(l, -ENL_E_PROTO, "%s is too long for a kernel", kernel_name(l));
     if (err)
         return refuse(l, err, "cannot read %s", kernel_name(l));
+    if (l->source.len > KERNEL_MAX)
+        return refuse(l, -ENL_E_PROTO, "%s is too long for a kernel", kernel_name(l));
     return 0;
 }
 
 /* ---- segments ---- */
 
 static int
-place_segments(struct load *l, const struct enlm_blob *from, const struct enlm_elf *elf)
+place_segments(struct load *l, const struct enlm_source *from, const struct enlm_elf *elf)
 {
     for (uint32_t i = 0; i < elf->count; i++) {
         uint64_t gpa = elf->segment[i].gpa;
@@ -78,7 +79,8 @@ place_segments(struct load *l, const struct enlm_blob *from, const struct enlm_e
                           "%s needs memory at 0x%" PRIx64 " to 0x%" PRIx64
                           ", which the guest does not have",
                           kernel_name(l), gpa, gpa + mem_len);
-        memcpy(to, from->data + elf->segment[i].offset, (size_t)file_len);
+        if (enlm_source_read(from, elf->segment[i].offset, to, file_len))
+            return refuse(l, -ENL_E_IO, "cannot read %s", kernel_name(l));
         memset(to + file_len, 0, (size_t)(mem_len - file_len));
     }
     l->kernel_end = elf->end;
@@ -87,7 +89,7 @@ place_segments(struct load *l, const struct enlm_blob *from, const struct enlm_e
 
 /* A vmlinux: 64-bit entry with boot parameters, or PVH where its note asks for it. */
 static int
-load_elf(struct load *l, const struct enlm_blob *from, bool use_pvh,
+load_elf(struct load *l, const struct enlm_source *from, bool use_pvh,
          struct enlm_entry *entry)
 {
     struct enlm_elf elf;
@@ -131,14 +133,17 @@ load_packed(struct load *l, struct enlm_entry *entry)
 static int
 load_unpacked(struct load *l, struct enlm_entry *entry)
 {
+    struct enlm_source inner;
     struct enlm_elf elf;
 
     if (l->config->keep_packed || !l->bzimage.payload_len ||
         enlm_unpack(l->file.data + l->bzimage.payload, l->bzimage.payload_len,
-                    &l->unpacked) ||
-        enlm_elf_parse(&l->unpacked, &elf))
+                    &l->unpacked))
         return -ENL_E_NOTSUP;
-    return load_elf(l, &l->unpacked, false, entry);
+    inner = enlm_source_of(&l->unpacked);
+    if (enlm_elf_parse(&inner, &elf))
+        return -ENL_E_NOTSUP;
+    return load_elf(l, &inner, false, entry);
 }
 
 static int
@@ -161,8 +166,13 @@ load_bzimage(struct load *l, struct enlm_entry *entry)
 static int
 load_kernel(struct load *l, struct enlm_entry *entry)
 {
-    if (enlm_elf_is(&l->file))
-        return load_elf(l, &l->file, true, entry);
+    int err;
+
+    if (enlm_elf_is(&l->source))
+        return load_elf(l, &l->source, true, entry);
+    err = enlm_source_read_all(&l->source, &l->file);
+    if (err)
+        return refuse(l, err, "cannot read %s", kernel_name(l));
     if (enlm_bzimage_is(&l->file))
         return load_bzimage(l, entry);
     return refuse(l, -ENL_E_PROTO, "%s is neither a bzImage nor an ELF kernel",
@@ -176,14 +186,16 @@ static int
 load_initrd(struct load *l)
 {
     const char *name = l->config->initrd_name ? l->config->initrd_name : "the initrd";
-    uint64_t len, limit = l->memory->layout.low_len, at;
+    uint64_t limit = l->memory->layout.low_len, len, at;
+    struct enlm_source source;
     int err;
 
     if (l->config->initrd_fd < 0)
         return 0;
-    err = enlm_file_size(l->config->initrd_fd, &len);
+    err = enlm_source_open(l->config->initrd_fd, &source);
     if (err)
         return refuse(l, err, "cannot read %s", name);
+    len = source.len;
     if (len == 0)
         return refuse(l, -ENL_E_INVAL, "%s is empty", name);
     if (limit > l->initrd_max + 1)
@@ -193,8 +205,7 @@ load_initrd(struct load *l)
                       "%s (%" PRIu64 " MiB) does not fit beside the kernel: more memory",
                       name, len / MIB + 1);
     at = (limit - len) & ~(PAGE - 1);
-    err =
-        enlm_file_read_at(l->config->initrd_fd, enlm_memory_at(l->memory, at, len), len);
+    err = enlm_source_read(&source, 0, enlm_memory_at(l->memory, at, len), len);
     if (err)
         return refuse(l, err, "cannot read %s", name);
     l->handover.initrd = at;
@@ -246,7 +257,7 @@ enlm_boot_load(const struct enlm_boot_config *config, const struct enlm_memory *
     l.why = why;
     l.initrd_max = INITRD_MAX_GPA;
     l.cmdline_max = ENLM_BOOT_CMDLINE_MAX - 1;
-    err = read_kernel(&l);
+    err = open_kernel(&l);
     if (!err)
         err = load_kernel(&l, entry);
     if (!err)
