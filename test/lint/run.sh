@@ -3,9 +3,11 @@
 #
 # test/lint/run.sh BUILD - the rules of the house that a machine can check, as TAP.
 #
-# Headers compile alone as C11 and C++17; each folder includes only what doc/map.md allows it; the guest
-# archive needs nothing but the four mem functions; files and functions keep their sizes; shell scripts pass
-# the shell checker. Reads the tree and BUILD, changes nothing.
+# Headers compile alone as C11 and C++17, and hide what is opaque; each folder includes only what doc/map.md
+# allows it, and a function lives in the file that its name says (test/lint/rooms has the exceptions); the two
+# libraries need nothing but the four mem functions; files and functions keep their sizes; the sources are as
+# clang-format leaves them and hold no notes to their author; shell scripts pass the shell checker. Reads the
+# tree and BUILD, changes nothing.
 set -u -o pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 build=${1:-build}
@@ -25,12 +27,31 @@ headers_alone()
 {
     local header compiler
     while read -r header; do
-        for compiler in "gcc -std=c11" "clang -std=c11" "g++ -std=c++17"; do
+        for compiler in "gcc -x c -std=c11" "clang -x c -std=c11" "clang -x c++ -std=c++17"; do
             command -v "${compiler%% *}" >/dev/null || continue
-            case $compiler in g++*) language=c++ ;; *) language=c ;; esac
-            $compiler -Wall -Wextra -Werror -Iinclude -I. -fsyntax-only -x $language "$header" 2>&1
+            # shellcheck disable=SC2086 # a command with its arguments
+            $compiler -Wall -Wextra -Werror -Iinclude -I. -fsyntax-only "$header" 2>&1
         done
     done < <(git ls-files 'include/*.h')
+}
+
+# What a create or open function hands out has no members in a public header; what the caller stores for us has
+# one, named opaque.
+headers_hide()
+{
+    local name
+    git ls-files 'include/*.h' | xargs grep -h -o -E '(const )?struct enl[a-z]_[a-z_0-9]+ \*\*' |
+        awk '$1 != "const" { print $2 }' | sort -u |
+        while read -r name; do
+            git ls-files 'include/*.h' | xargs grep -n -E "^struct $name \{" /dev/null
+        done
+    git ls-files 'include/*.h' | while read -r header; do
+        awk -v file="$header" '
+            /^struct .* \{/ { name = $2; members = opaque = 0; inside = 1; next }
+            /^\}/ { if (inside && opaque && members > 1) print file ": struct " name " shows members"; inside = 0 }
+            inside && /;/ { members++ }
+            inside && /^ +uint64_t opaque\[/ { opaque = 1 }' "$header"
+    done
 }
 
 # includes_law FOLDERS PATTERN: prints each include in these folders that does not match.
@@ -43,28 +64,70 @@ includes_law()
 
 std='<(stdbool|stddef|stdint|string)\.h>'
 law_abi() { includes_law 'include/enlight/abi/*' '<std(def|int)\.h>|"enlight/abi/'; }
-law_common() { includes_law 'common/*' "$std|\"enlight/(abi/|error)|\"common/"; }
-law_host() { includes_law 'host/*' "$std|\"enlight/(abi/|host/|error)|\"common/|\"host/"; }
+law_common() { includes_law 'common/*' "$std|<stdatomic\.h>|\"enlight/(abi/|error)|\"common/"; }
+law_host() { includes_law 'host/*' "$std|<std(arg|atomic)\.h>|\"enlight/(abi/|host/|error)|\"common/|\"host/"; }
 law_guest() { includes_law 'guest/*' "$std|\"enlight/(abi/|guest/|error)|\"common/|\"guest/"; }
 law_kvm() { includes_law 'kvm/*' '<|"enlight/|"kvm/'; }
 law_backend() { includes_law 'backend/*' '<|"enlight/|"backend/'; }
 law_vmm() { includes_law 'vmm/*' '<|"enlight/|"vmm/|"backend/|"dsdt'; }
+law_tool() { includes_law 'tool/*' '<|"enlight/|"vmm/|"backend/|"tool/'; }
 
-guest_needs()
+# needs ARCHIVE: what it calls that it does not define, beyond the four functions that any compiler may assume.
+needs()
 {
-    nm -u "$build/libenlight-guest.a" 2>&1 | awk 'NF == 2 { print $2 }' | sort -u |
-        while read -r symbol; do
-            case $symbol in
-            memcpy | memmove | memset | memcmp) ;;
-            *) nm -g --defined-only "$build/libenlight-guest.a" 2>/dev/null | grep -q " $symbol\$" || echo "$symbol" ;;
-            esac
-        done
+    local defined
+    [ -f "$1" ] || echo "there is no $1"
+    defined=$(nm -g --defined-only "$1" | awk 'NF == 3 { print $3 }' | sort -u)
+    nm -u "$1" | awk 'NF == 2 { print $2 }' | sort -u | comm -23 - <(echo "$defined") |
+        grep -v -x -E 'mem(cpy|move|set|cmp)|_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan)_.*'
 }
 
-host_needs()
+# names_law WING PREFIX: prints each function of the folder WING whose name does not start with PREFIX and the stem
+# of its file, or of its folder (dev/storage, boot), or what test/lint/rooms allows this file.
+names_law()
 {
-    nm -u "$build/libenlight-host.a" 2>&1 | awk 'NF == 2 { print $2 }' | sort -u |
-        grep -E '^(abort|__assert_fail|printf|malloc|free|exit|pthread_.*|open|read|write|time|clock_gettime)$'
+    git ls-files "$1/*.c" | while read -r file; do
+        # The type of a definition has a line of its own, and says whether the function is the file's alone.
+        awk -v file="$file" -v prefix="$2" '
+            FNR == NR { if ($1 == file) for (i = 2; i <= NF; i++) rooms[$i]; next }
+            FNR == 1 { n = split(file, part, "/"); stem = part[n]; sub(/\.c$/, "", stem); rooms[stem]; rooms[part[n - 1]] }
+            /^[a-z][a-z_0-9]*\(/ && type !~ /^static|^#|;$/ && type != "" {
+                name = $0; sub(/\(.*/, "", name); good = 0
+                for (room in rooms) if (index(name "_", prefix room "_") == 1) good = 1
+                if (!good) print file ": " name
+            }
+            { type = $0 }' test/lint/rooms "$file"
+    done
+}
+
+names()
+{
+    names_law common enl_
+    names_law host enlh_
+    names_law guest enlg_
+    names_law kvm enlk_
+    names_law vmm enlm_
+    names_law backend enlb_
+}
+
+notes()
+{
+    git grep -n -w -I -E 'TODO|FIXME|XXX' -- ':!test/lint/run.sh'
+}
+
+formatted()
+{
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1 | grep ': error:'
+}
+
+# with TOOL NAME OUTPUT-FUNCTION: a verdict, or a skip where the tool is missing.
+with()
+{
+    if command -v "$1" >/dev/null; then
+        verdict "$2" "$("$3")"
+    else
+        echo "ok - $2 # SKIP $1 is not installed"
+    fi
 }
 
 long_files()
@@ -80,7 +143,7 @@ long_files()
 # A function starts with a brace in the first column and ends with one.
 long_functions()
 {
-    git ls-files '*.c' | while read -r file; do
+    git ls-files '*.c' '*.h' | while read -r file; do
         awk -v file="$file" '
             /^[a-z_]+\(/ || /^[a-z_0-9]+\(.*$/ { name = $0 }
             /^\{/ { start = NR }
@@ -94,15 +157,15 @@ scripts()
 }
 
 verdict headers_compile_alone "$(headers_alone)"
-for law in abi common host guest kvm backend vmm; do
+verdict headers_hide_what_is_opaque "$(headers_hide)"
+for law in abi common host guest kvm backend vmm tool; do
     verdict "${law}_includes_what_its_room_may" "$(law_$law)"
 done
-verdict guest_archive_needs_only_mem_functions "$(guest_needs)"
-verdict host_archive_calls_no_operating_system "$(host_needs)"
+verdict functions_live_where_their_names_say "$(names)"
+verdict guest_archive_needs_only_mem_functions "$(needs "$build/libenlight-guest.a")"
+verdict host_archive_needs_only_mem_functions "$(needs "$build/libenlight-host.a")"
 verdict files_keep_their_size "$(long_files)"
 verdict functions_keep_their_size "$(long_functions)"
-if command -v shellcheck >/dev/null; then
-    verdict scripts_pass_shellcheck "$(scripts)"
-else
-    echo "ok - scripts_pass_shellcheck # SKIP shellcheck is not installed"
-fi
+verdict sources_hold_no_notes "$(notes)"
+with clang-format sources_keep_their_format formatted
+with shellcheck scripts_pass_shellcheck scripts
