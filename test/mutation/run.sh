@@ -40,7 +40,8 @@ copy_tree()
 }
 
 compile() { ninja -C "$work/build" --quiet "${@/#/test/}" >"$work/log" 2>&1; }
-is_green() { timeout -k 5 $seconds "$work/build/test/$1" >"$work/log" 2>&1; }
+# The braces take what the shell says about a test that was killed.
+is_green() { { timeout -k 5 $seconds "$work/build/test/$1"; } >"$work/log" 2>&1; }
 show_log() { tail -n 5 "$work/log" | sed 's/^/# /'; }
 
 # A red test notices everything, so each must be green in the tree as it is.
