@@ -5,7 +5,7 @@
  * Run by the kernel on any processor. The hypervisor rewrites the page at any moment and
  * says so by its sequence number. A page that never holds still must not hold the reader:
  * after some tries the register answers. [TLFS timers]
- * Tests: test/unit/guest_clock.c.
+ * Tests: test/unit/guest_synic.c, test/loop/contact.c.
  */
 #include "enlight/guest/clock.h"
 #include "enlight/abi/synic.h"
@@ -76,6 +76,20 @@ mul_high(uint64_t a, uint64_t b)
 #endif
 }
 
+/* A word that the sequence guards. In two halves where one load cannot have it whole. */
+static uint64_t
+page_word(const void *word)
+{
+#if UINTPTR_MAX > UINT32_MAX
+    return __atomic_load_n((const uint64_t *)word, __ATOMIC_RELAXED);
+#else
+    const uint32_t *half = word;
+
+    return (uint64_t)__atomic_load_n(&half[1], __ATOMIC_RELAXED) << 32 |
+           __atomic_load_n(&half[0], __ATOMIC_RELAXED);
+#endif
+}
+
 static bool
 page_read(const struct clock *clock, uint64_t *time)
 {
@@ -84,8 +98,8 @@ page_read(const struct clock *clock, uint64_t *time)
 
     for (int i = 0; i < PAGE_TRIES; i++) {
         uint32_t sequence = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
-        uint64_t scale = __atomic_load_n(&page->scale, __ATOMIC_RELAXED);
-        int64_t offset = __atomic_load_n(&page->offset, __ATOMIC_RELAXED);
+        uint64_t scale = page_word(&page->scale);
+        uint64_t offset = page_word(&page->offset);
         uint64_t tsc;
 
         if (sequence == ENL_TSC_SEQUENCE_INVALID)
@@ -95,7 +109,7 @@ page_read(const struct clock *clock, uint64_t *time)
         full_fence();
         if (__atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != sequence)
             continue;
-        *time = mul_high(tsc, scale) + (uint64_t)offset;
+        *time = mul_high(tsc, scale) + offset;
         return true;
     }
     return false;

@@ -7,7 +7,7 @@
  * is checked before it moves a list forward. The page is enabled before it is mapped
  * executable, so that nothing but the hypervisor's code is ever executable.
  * [TLFS hypercall interface]
- * Tests: test/unit/guest_hypercall.c.
+ * Tests: test/unit/guest_core.c.
  */
 #include "guest/core/core.h"
 

@@ -5,7 +5,7 @@
  * Run by the kernel at its start; no host can make it run. Reads CPUID leaves through the
  * platform and believes only those below the largest leaf. Touches no register before its
  * privilege is known. [TLFS feature discovery]
- * Tests: test/unit/guest_partition.c, test/loop/life.c.
+ * Tests: test/unit/guest_core.c, test/loop/contact.c.
  */
 #include "guest/core/core.h"
 

@@ -5,7 +5,7 @@
  * Run by the bus and by drivers. A hypervisor without buffers, or a connection that was
  * there and is not now, is asked again a bounded number of times; everything else that it
  * answers is final. [TLFS HvCallPostMessage, HvCallSignalEvent]
- * Tests: test/unit/guest_port.c.
+ * Tests: test/unit/guest_core.c, test/loop/life.c.
  */
 #include "enlight/guest/port.h"
 #include "enlight/abi/synic.h"

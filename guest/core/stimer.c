@@ -4,7 +4,7 @@
  *
  * Run by the kernel on the timer's processor. A one-shot is armed by one register write:
  * the configuration holds auto-enable, and the count starts it. [TLFS timers]
- * Tests: test/unit/guest_stimer.c, test/loop/life.c.
+ * Tests: test/unit/guest_synic.c, test/loop/contact.c.
  */
 #include "enlight/guest/stimer.h"
 #include "guest/core/core.h"

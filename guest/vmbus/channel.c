@@ -5,7 +5,7 @@
  * Run by the kernel's bus thread; answers come from the host as control messages, already
  * copied and matched to a channel. An answer that the state does not wait for is counted
  * and dropped. The owner hears OPENED once for each open, and CLOSED last.
- * Tests: test/unit/guest_vmbus.c, test/loop/life.c.
+ * Tests: test/unit/guest_channel.c, test/loop/life.c.
  */
 #include "guest/vmbus/bus.h"
 

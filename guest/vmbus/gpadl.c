@@ -6,7 +6,7 @@
  * of 4 KiB page numbers goes out in as many messages as it needs, whatever the kernel's
  * own page size is. The memory is the host's from the first message to TORNDOWN; an answer
  * to something that was not asked is counted and dropped.
- * Tests: test/unit/guest_gpadl.c, test/loop/life.c.
+ * Tests: test/unit/guest_channel.c, test/loop/life.c.
  */
 #include "enlight/abi/ring.h"
 #include "guest/vmbus/bus.h"

@@ -4,7 +4,7 @@
  *
  * Run by a driver, with ids that the host sent back. An id is a slot's number and how often
  * the slot was used: one that was answered, or never given, finds no request.
- * Tests: test/unit/guest_requests.c.
+ * Tests: test/unit/guest_packet.c.
  */
 #include <string.h>
 

@@ -97,6 +97,8 @@ platform_set_reg(void *ctx, uint32_t reg, uint64_t value)
     if (reg == ENL_REG_HYPERCALL && rig.freeze)
         return 0;
     rig.regs[i].value = value;
+    if (reg == ENL_REG_EOM && rig.on_eom)
+        rig.on_eom();
     return 0;
 }
 

@@ -49,7 +49,8 @@ struct guest_rig {
     uint64_t tsc;
     uint64_t tsc_step; /* added by each read */
     void (*on_tsc)(void);
-    bool freeze; /* a write of HYPERCALL does not enable it */
+    void (*on_eom)(void); /* EOM was written */
+    bool freeze;          /* a write of HYPERCALL does not enable it */
     uint32_t mapped;
     bool map_fails;
     bool enabled_when_mapped;

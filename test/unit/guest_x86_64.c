@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test/unit/guest_x86_64.c - the guest half's register names, against the host half's
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "enlight/abi/register.h"
+#include "enlight/guest/x86_64.h"
+#include "enlight/host/x86_64.h"
+
+static const uint32_t names[] = {
+    ENL_REG_GUEST_OS_ID,
+    ENL_REG_HYPERCALL,
+    ENL_REG_VP_INDEX,
+    ENL_REG_RESET,
+    ENL_REG_VP_RUNTIME,
+    ENL_REG_TIME_REF_COUNT,
+    ENL_REG_REFERENCE_TSC,
+    ENL_REG_TSC_FREQUENCY,
+    ENL_REG_APIC_FREQUENCY,
+    ENL_REG_EOI,
+    ENL_REG_ICR,
+    ENL_REG_TPR,
+    ENL_REG_VP_ASSIST_PAGE,
+    ENL_REG_SCONTROL,
+    ENL_REG_SVERSION,
+    ENL_REG_SIEFP,
+    ENL_REG_SIMP,
+    ENL_REG_EOM,
+    ENL_REG_CRASH_CTL,
+    ENL_REG_REENLIGHTENMENT_CONTROL,
+    ENL_REG_TSC_EMULATION_CONTROL,
+    ENL_REG_TSC_EMULATION_STATUS,
+    ENL_REG_TSC_INVARIANT_CONTROL,
+};
+
+static void
+msr_is_the_same_on_both_sides(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_int_not_equal(enlg_x64_msr_of(names[i]), 0);
+        assert_int_equal(enlg_x64_msr_of(names[i]), enlh_x64_msr_of(names[i]));
+    }
+    for (uint32_t i = 0; i < ENL_SINT_COUNT; i++)
+        assert_int_equal(enlg_x64_msr_of(ENL_REG_SINT0 + i),
+                         enlh_x64_msr_of(ENL_REG_SINT0 + i));
+    for (uint32_t i = 0; i < 2 * ENL_STIMER_COUNT; i++)
+        assert_int_equal(enlg_x64_msr_of(ENL_REG_STIMER0_CONFIG + i),
+                         enlh_x64_msr_of(ENL_REG_STIMER0_CONFIG + i));
+    for (uint32_t i = 0; i < ENL_CRASH_PARAMS; i++)
+        assert_int_equal(enlg_x64_msr_of(ENL_REG_CRASH_P0 + i),
+                         enlh_x64_msr_of(ENL_REG_CRASH_P0 + i));
+}
+
+static void
+register_without_an_msr_is_refused(void **state)
+{
+    uint64_t value;
+
+    (void)state;
+    assert_int_equal(enlg_x64_msr_of(ENL_REG_SIRBP), 0);
+    assert_int_equal(enlg_x64_msr_of(ENL_REG_SINT0 + ENL_SINT_COUNT + 8), 0);
+    assert_int_equal(enlg_x64_get_reg(NULL, ENL_REG_SIRBP, &value), -ENL_E_ACCESS);
+    assert_int_equal(enlg_x64_set_reg(NULL, ENL_REG_SIRBP, 0), -ENL_E_ACCESS);
+}
+
+static uint64_t seen[3];
+
+/* Stands in for the hypercall page: RCX control, RDX input, R8 output, RAX result. */
+__asm__(".pushsection .text\n"
+        "page_code:\n"
+        "    mov %rcx, seen(%rip)\n"
+        "    mov %rdx, seen+8(%rip)\n"
+        "    mov %r8, seen+16(%rip)\n"
+        "    mov $0x4711, %eax\n"
+        "    ret\n"
+        ".popsection\n");
+extern const uint8_t page_code[] __attribute__((visibility("hidden")));
+
+static void
+hypercall_has_its_operands_in_the_right_registers(void **state)
+{
+    (void)state;
+    __asm__ volatile("" : : "m"(seen));
+    assert_int_equal(enlg_x64_hypercall(NULL, page_code, 1, 2, 3), 0x4711);
+    assert_int_equal(__atomic_load_n(&seen[0], __ATOMIC_SEQ_CST), 1);
+    assert_int_equal(__atomic_load_n(&seen[1], __ATOMIC_SEQ_CST), 2);
+    assert_int_equal(__atomic_load_n(&seen[2], __ATOMIC_SEQ_CST), 3);
+}
+
+static void
+tsc_and_cpuid_answer(void **state)
+{
+    struct enl_cpuid_leaf leaf;
+    uint64_t first = enlg_x64_tsc(NULL);
+
+    (void)state;
+    assert_true(enlg_x64_tsc(NULL) >= first);
+    enlg_x64_cpuid(NULL, 0, &leaf);
+    assert_true(leaf.eax >= 1 && leaf.ebx != 0);
+}
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(msr_is_the_same_on_both_sides),
+        cmocka_unit_test(register_without_an_msr_is_refused),
+        cmocka_unit_test(hypercall_has_its_operands_in_the_right_registers),
+        cmocka_unit_test(tsc_and_cpuid_answer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
