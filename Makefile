@@ -47,8 +47,12 @@ bench: build
 	@nested/deps.sh run bench
 	@test/bench/run.sh $(BUILD)/tool/enlight
 
+# A prefix that differs from the one set up goes into the program as well, so it is built again.
 install: build
-	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+ifneq ($(origin PREFIX),file)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) && ninja -C $(BUILD) --quiet
+endif
+	@meson install -C $(BUILD) --no-rebuild --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 clean:
 	rm -rf $(BUILD)
