@@ -70,7 +70,10 @@ round()
             echo "$who $job $iops $(($(counter exits) - exits)) $(($(counter irq_injections) - irqs))" >>"$results"
             ;;
         esac
-    done < <("start_$who" "$2" "$3" </dev/null 2>>"$work/$who.err")
+    done < <("start_$who" "$2" "$3" </dev/null 2>"$work/$who.err" | tee "$work/$who.out")
+    [ -n "$pid" ] && return
+    echo "compare.sh: the guest of $who did not start its work:" >&2
+    tail -n 5 "$work/$who.out" "$work/$who.err" >&2
 }
 
 for ((n = 1; n <= rounds; n++)); do
