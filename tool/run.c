@@ -48,7 +48,7 @@ open_input(const char *option, const char *path, int *fd)
     return 0;
 }
 
-static int
+static enum enlt_status
 disk_status(int error)
 {
     return error == -ENL_E_ACCESS   ? ENLT_NO_PERMISSION
@@ -211,7 +211,7 @@ fill_config(struct run *run, struct enlm_machine_config *config)
     config->ctx = run;
 }
 
-static int
+static enum enlt_status
 create_status(int error)
 {
     switch (error) {

@@ -26,7 +26,7 @@ enlt_fail(enum enlt_status status, const char *format, ...)
     va_start(args, format);
     print_line(format, args);
     va_end(args);
-    return status;
+    return (int)status;
 }
 
 void

@@ -248,9 +248,9 @@ depth_is_the_bound(void **state)
 static int
 placed(const struct fixture *f)
 {
-    struct {
+    union {
         struct fiemap map;
-        struct fiemap_extent extent;
+        uint8_t room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
     } ask;
 
     memset(&ask, 0, sizeof(ask));
@@ -258,7 +258,7 @@ placed(const struct fixture *f)
     ask.map.fm_extent_count = 1;
     if (ioctl(f->fd, FS_IOC_FIEMAP, &ask.map) != 0 || ask.map.fm_mapped_extents != 1)
         return -1;
-    return !(ask.extent.fe_flags & FIEMAP_EXTENT_DELALLOC);
+    return !(ask.map.fm_extents[0].fe_flags & FIEMAP_EXTENT_DELALLOC);
 }
 
 /* Write, in a way that does not reach the disk by itself. */
