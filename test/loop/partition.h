@@ -79,9 +79,8 @@ struct loop_worker {
 struct loop {
     struct loop_config config;
     struct loop_rand rand;
-    uint8_t *ram;     /* the host's view: by guest physical address */
-    uint8_t *va;      /* the guest's view: the same pages in another order */
-    uint16_t *gpa_of; /* page of va -> page of ram */
+    uint8_t *ram; /* the host's view: by guest physical address */
+    uint8_t *va;  /* the guest's view: the same pages in another order */
     uint8_t page_used[LOOP_RAM_PAGES]; /* of va */
     _Atomic uint64_t now;
     struct {
