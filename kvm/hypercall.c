@@ -85,6 +85,24 @@ dispatch(struct enlk_vcpu *vcpu, struct enlh_hypercall *call)
     return enlh_vp_hypercall(vcpu->vp, call);
 }
 
+/* Calls whose input is longer than two registers, and may come fast. */
+static bool
+is_longer_than_registers(uint64_t code)
+{
+    return code == ENL_CALL_FLUSH_SPACE || code == ENL_CALL_FLUSH_LIST ||
+           code == ENL_CALL_FLUSH_SPACE_EX || code == ENL_CALL_FLUSH_LIST_EX ||
+           code == ENL_CALL_SEND_IPI_EX;
+}
+
+/* [TLFS 3.7.2] XMM input that is not announced is #UD, once the call itself is allowed. */
+static bool
+is_unannounced_xmm(const struct enlk_vcpu *vcpu, uint64_t control, uint64_t result)
+{
+    return !vcpu->engine->xmm && (control & CALL_FAST) &&
+           (result & ENL_HCALL_STATUS) == ENL_HV_STATUS_INVALID_HYPERCALL_INPUT &&
+           is_longer_than_registers(control & CALL_CODE_MASK);
+}
+
 static void
 trap(struct enlk_vcpu *vcpu, bool long_mode)
 {
@@ -104,6 +122,10 @@ trap(struct enlk_vcpu *vcpu, bool long_mode)
     }
     enlk_count(&vcpu->engine->counters.hypercall_exits);
     result = dispatch(vcpu, &call);
+    if (is_unannounced_xmm(vcpu, call.control, result)) {
+        inject_ud(vcpu);
+        return;
+    }
     if (long_mode) {
         r->rax = result;
     } else {

@@ -6,7 +6,7 @@
  * guest drives the exits; each costs a bounded amount of work. The CPUID that the guest
  * sees has the partition's leaves in place of KVM's. Seen: Linux takes the hypervisor with
  * the highest base leaf, so KVM's own leaves beside ours would hide ours.
- * Tests: test/unit/kvm_cpuid.c, test/os.
+ * Tests: test/unit/kvm_cpuid.c, test/os, test/guest (S22).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 
 #include "enlight/abi/cpuid.h"
+#include "enlight/abi/msr.h"
 #include "kvm/internal.h"
 
 #define CPUID_ENTRIES    256u
@@ -34,6 +35,15 @@ enable(int fd, uint32_t cap, uint64_t arg)
     return ioctl(fd, KVM_ENABLE_CAP, &enable_cap);
 }
 
+/* Seen: KVM turns SCONTROL on with the capability; a VP starts with it off. [TLFS 11.8] */
+static int
+enable_synic(struct enlk_vcpu *vcpu)
+{
+    if (enable(vcpu->fd, KVM_CAP_HYPERV_SYNIC2, 0) < 0)
+        return -ENL_E_IO;
+    return enlk_msr_set(vcpu, ENL_MSR_SCONTROL, 0);
+}
+
 int
 enlk_vcpu_add(struct enlk_engine *engine, uint32_t vp, int vcpu_fd, struct kvm_run *run)
 {
@@ -46,9 +56,8 @@ enlk_vcpu_add(struct enlk_engine *engine, uint32_t vp, int vcpu_fd, struct kvm_r
     vcpu->run = run;
     vcpu->apic_id = vp;
     err = enlk_clock_join(engine, vcpu);
-    if (!err && engine->config.kind == ENLK_KERNEL &&
-        enable(vcpu_fd, KVM_CAP_HYPERV_SYNIC2, 0) < 0)
-        err = -ENL_E_IO;
+    if (!err && engine->config.kind == ENLK_KERNEL)
+        err = enable_synic(vcpu);
     if (!err && engine->config.kind == ENLK_USER) {
         run->kvm_valid_regs = KVM_SYNC_X86_REGS;
         err = enlk_timer_init(vcpu);
