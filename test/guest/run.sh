@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/guest/run.sh BUILD - our own tiny guest under "enlight run", on both engines, as TAP.
+#
+# Called by test/check.sh. The guest (BUILD/test/guest/guest.elf) tests what an unmodified
+# Linux cannot show: the same binary on both engines, with one and two processors, and with
+# other lists of enlightenments. Runs itself where the CPU has virtualization, else in one
+# nested machine with one CPU (the emulated SVM does not stand kicks between CPUs,
+# doc/nested.md). --here: in that machine.
+set -u
+here=$(dirname "$(readlink -f "$0")")
+tree=$(readlink -f "$here/../..")
+boot_seconds=60
+
+outside()
+{
+    local status
+    if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+        "$here/run.sh" --here "$1"
+        return
+    fi
+    "$tree/nested/run.sh" --cpus 1 --memory 1024 --timeout 240 --share "$tree" --share "$1" -- \
+        "$here/run.sh" --here "$1"
+    status=$?
+    [ $status -lt 124 ] || echo "not ok - the nested machine ended with status $status"
+    return $status
+}
+
+verdict()
+{
+    if [ "$1" -eq 0 ]; then echo "ok - $name: $2"; else echo "not ok - $name: $2"; fi
+}
+
+# guest NAME STATUS ENGINE CPUS HV CMDLINE [OPTION...]: one guest to its end, and its lines
+# with NAME before them. STATUS is the exit status of enlight that is expected.
+guest()
+{
+    name=$1
+    local expected=$2 engine=$3 cpus=$4 hv=$5 cmdline=$6 status
+    shift 6
+    timeout -k 5 "$boot_seconds" "$build/tool/enlight" run --accel kvm --engine "$engine" --cpus "$cpus" \
+        --memory 64M --hv "$hv" --kernel "$build/test/guest/guest.elf" --console stdio --log-level error \
+        --cmdline "$cmdline engine=$engine" "$@" </dev/null >"$work/out" 2>"$work/err"
+    status=$?
+    tr -d '\r' <"$work/out" | sed -n -E "s/^(ok|not ok) - (.*)/\1 - $name: \2/p; /^(#|Bail out)/p"
+    if [ $status -ne "$expected" ]; then
+        tail -n 5 "$work/out" "$work/err" | sed 's/^/# /'
+    fi
+    verdict "$([ $status -eq "$expected" ]; echo $?)" "exit status $status, expected $expected"
+    grep -q '^done: [1-9]' "$work/out" || grep -q '^done: .* [1-9][0-9]* failed' "$work/out"
+    verdict $? "ran to its end"
+}
+
+# said TEXT: the VMM has told the user.
+said()
+{
+    grep -q -- "$1" "$work/err"
+    verdict $? "enlight says: $1"
+}
+
+all_guests()
+{
+    local engine cpus
+    for engine in user kernel; do
+        for cpus in 1 2; do
+            guest "$engine:$cpus" 0 "$engine" "$cpus" linux tests=all
+        done
+        guest "$engine:max" 0 "$engine" 2 max tests=registers,overlay,hypercall,stimer,processors,hostile
+        guest "$engine:message-timers" 0 "$engine" 1 linux,-stimer-direct tests=registers,synic,stimer
+        guest "$engine:base" 0 "$engine" 1 none,base,vpindex tests=registers,overlay,hypercall
+        guest "$engine:calls" 0 "$engine" 2 linux,tlbflush,ipi,ex-processor-masks \
+            tests=processors
+        guest "$engine:none" 0 "$engine" 1 none tests=all
+        guest "$engine:reset" 32 "$engine" 2 linux "tests=lock end=reset" --no-reboot
+        guest "$engine:acpi-reset" 32 "$engine" 1 linux "tests=lock end=acpi-reset" --no-reboot
+        guest "$engine:reboot" 0 "$engine" 2 linux "tests=registers end=reboot"
+        guest "$engine:crash" 34 "$engine" 1 linux "tests=registers end=crash"
+        said 'P0 0xc0ffee, P1 0x1001, P2 0x2002, P3 0x3003, P4 0x4004'
+        guest "$engine:crash-text" 34 "$engine" 1 linux "tests=registers end=crash-text"
+        said 'panic: tiny guest: second line$'
+        ! grep -q 'not this' "$work/err"
+        verdict $? "the text ends where its length says"
+        guest "$engine:triple-fault" 34 "$engine" 1 linux "tests=lock end=triple-fault"
+        said 'triple fault'
+    done
+}
+
+if [ "${1:-}" = --here ]; then
+    build=$2
+    work=$(mktemp -d "${TMPDIR:-/tmp}/enlight-guest.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    all_guests
+elif [ $# -eq 1 ] && [ -d "$1" ]; then
+    outside "$(readlink -f "$1")"
+else
+    echo "usage: test/guest/run.sh BUILD" >&2
+    exit 64
+fi
