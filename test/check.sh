@@ -3,8 +3,8 @@
 #
 # test/check.sh [--all] [SUITE...] - build everything and run the tests; what "make check" calls.
 #
-# Suites, in this order: lint unit loop model guest os. Each prints TAP ("ok", "not ok", "# SKIP reason"); this
-# script keeps every suite's output under $BUILD/check, shows a line for each suite and every failure, and ends with
+# Suites, in this order: lint unit install loop model guest os. Each prints TAP ("ok", "not ok", "# SKIP reason");
+# this script keeps every suite's output under $BUILD/check, shows a line for each suite and every failure, and ends with
 # "N passed, N failed, N skipped". Exit status 0 only if nothing failed and every suite ran a test.
 # --all: the full product of the os suite, and the mutation list.
 set -u -o pipefail
@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#suites[@]} -gt 0 ] || suites=(lint unit loop model guest os)
+[ ${#suites[@]} -gt 0 ] || suites=(lint unit install loop model guest os)
 
 build()
 {
