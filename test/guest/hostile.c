@@ -190,7 +190,7 @@ shortest_periods_are_bounded(void)
     REQUIRE(has_priv(ENL_PRIV_SYNIC | ENL_PRIV_STIMER));
     REQUIRE(features->features & ENL_FEAT_DIRECT_STIMER);
     /* KVM has no shortest period: there a guest harms itself alone. */
-    REQUIRE(option_is("engine", "user"));
+    REQUIRE_USER_ENGINE();
     start = reference_time();
     for (uint32_t i = 0; i < ENL_STIMER_COUNT; i++) {
         msr_write(ENL_MSR_STIMER0_COUNT + 2 * i, 1);

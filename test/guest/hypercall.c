@@ -214,7 +214,7 @@ port_of_the_page_is_no_way_in(void)
     struct call_regs regs = {.rax = 0xABCD, .rcx = 0x7777};
     int fault;
 
-    REQUIRE(option_is("engine", "user"));
+    REQUIRE_USER_ENGINE();
     hypercall_page_on();
     EQUAL(call_user_try(trap, &regs, FLAGS_IF), FAULT_GP);
     EQUAL(call_user_try(signal, &regs, FLAGS_IF), FAULT_GP);

@@ -160,6 +160,76 @@ flush_ex_takes_a_sparse_set(void)
     EQUAL(DONE(result), 2);
 }
 
+/*
+ * A page above 4 GiB that the other processor reads; the boot processor puts another page
+ * there and has the hypervisor flush. [TLFS HvCallFlushVirtualAddressSpace]
+ * On emulated hardware no entry outlives an exit, and only the way is tested.
+ */
+#define MOVING_GVA ((volatile uint64_t *)UINT64_C(0x100000000))
+#define PTE_FLAGS  UINT64_C(0x3)
+
+extern uint64_t pages_1g[];
+static uint64_t moving_pd[512] __attribute__((aligned(4096)));
+static uint64_t moving_pt[512] __attribute__((aligned(4096)));
+static uint64_t moving_pages[2][512] __attribute__((aligned(4096)));
+static volatile uint64_t moving_wanted, moving_stale, moving_rounds;
+
+static void
+read_moving_page(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        uint64_t wanted = moving_wanted, got;
+
+        if (wanted == ~UINT64_C(0))
+            return;
+        __asm__ volatile("" ::: "memory");
+        got = *MOVING_GVA;
+        /* The flush was over before the wish was told: that page, or a newer one. */
+        moving_stale += got < wanted;
+        moving_rounds++;
+    }
+}
+
+static uint64_t
+flush_moving_page(uint32_t i)
+{
+    uint64_t all = ENL_FLUSH_ALL_SPACES;
+
+    input[0] = 0;
+    input[1] = i % 4 < 2 ? all : all | ENL_FLUSH_ALL_VPS;
+    input[2] = 2;
+    input[3] = (uintptr_t)MOVING_GVA;
+    return STATUS(call(i % 2 ? ENL_CALL_FLUSH_LIST | REPS(1) : ENL_CALL_FLUSH_SPACE));
+}
+
+static void
+flush_shows_the_new_page(void)
+{
+    REQUIRE(features->hints & ENL_HINT_REMOTE_FLUSH);
+    REQUIRE_CPUS(2);
+    hypercall_page_on();
+    moving_stale = moving_rounds = moving_wanted = 0;
+    for (uint64_t i = 0; i < 2; i++)
+        moving_pages[i][0] = i;
+    moving_pt[0] = (uintptr_t)moving_pages[0] | PTE_FLAGS;
+    moving_pd[0] = (uintptr_t)moving_pt | PTE_FLAGS;
+    pages_1g[4] = (uintptr_t)moving_pd | PTE_FLAGS;
+    CHECK(smp_begin(1, read_moving_page, NULL));
+    for (uint32_t i = 1; i <= 20; i++) {
+        uint64_t before = moving_rounds;
+
+        moving_pages[i % 2][0] = i;
+        moving_pt[0] = (uintptr_t)moving_pages[i % 2] | PTE_FLAGS;
+        EQUAL(flush_moving_page(i), 0);
+        moving_wanted = i;
+        CHECK(WAIT_UNTIL(moving_rounds > before + 2));
+    }
+    moving_wanted = ~UINT64_C(0);
+    CHECK(smp_end(1));
+    EQUAL(moving_stale, 0);
+}
+
 struct xmm_call {
     uint64_t control;
     uint64_t result;
@@ -204,6 +274,29 @@ long_spin_is_heard(void)
     REQUIRE(features->spin_retries != ENL_SPIN_NEVER);
     hypercall_page_on();
     EQUAL(hypercall(ENL_CALL_NOTIFY_LONG_SPIN_WAIT | ENL_HCALL_FAST, 0x2000, 0), 0);
+}
+
+/* ---- the APIC's registers under the hypervisor's numbers ---- */
+
+#define ICR_SELF   UINT64_C(0x44000)
+#define MSR_X2_TPR 0x808u
+
+static void
+apic_registers_are_those_of_the_apic(void)
+{
+    struct cpu *cpu = cpu_this();
+
+    REQUIRE(has_priv(ENL_PRIV_APIC));
+    msr_write(ENL_MSR_TPR, 0x20);
+    EQUAL(msr_read(ENL_MSR_TPR), 0x20);
+    EQUAL(msr_read(MSR_X2_TPR), 0x20);
+    msr_write(ENL_MSR_TPR, 0);
+    cpu->no_eoi[VECTOR_A] = true;
+    msr_write(ENL_MSR_ICR, ICR_SELF | VECTOR_A);
+    CHECK(wait_word(&cpu->irqs[VECTOR_A], 1));
+    CHECK(apic_in_service(VECTOR_A));
+    msr_write(ENL_MSR_EOI, 0);
+    CHECK(!apic_in_service(VECTOR_A));
 }
 
 /* ---- a SynIC and timers of its own ---- */
@@ -270,8 +363,10 @@ const struct test processors_tests[] = {
     {"flush_space_answers", "H21 P02", flush_space_answers},
     {"flush_list_counts_what_is_done", "H09 H21 H23", flush_list_counts_what_is_done},
     {"flush_ex_takes_a_sparse_set", "H10 H22", flush_ex_takes_a_sparse_set},
+    {"flush_shows_the_new_page", "H21 P02", flush_shows_the_new_page},
     {"xmm_input_follows_announcement", "H07", xmm_input_follows_announcement},
     {"long_spin_is_heard", "H24", long_spin_is_heard},
+    {"apic_registers_are_those_of_the_apic", "M10", apic_registers_are_those_of_the_apic},
     {"each_processor_has_timers", "T07 P10", each_processor_has_timers},
     {"started_again_a_processor_works", "P10 S22", started_again_a_processor_works},
     {NULL, NULL, NULL},

@@ -173,7 +173,7 @@ no_timer_message_while_scontrol_is_off(void)
     struct enl_message message;
 
     REQUIRE(has_priv(ENL_PRIV_SYNIC | ENL_PRIV_STIMER));
-    REQUIRE(option_is("engine", "user"));
+    REQUIRE_USER_ENGINE();
     rig_on();
     rig_sint(SINT, VECTOR_A);
     msr_write(ENL_MSR_SCONTROL, 0);

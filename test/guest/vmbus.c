@@ -17,6 +17,7 @@
 #define VMBUS_VECTOR VECTOR_A
 #define OFFERS_MAX   64u
 #define POST_TRIES   200u
+#define SIGNALS      2000u
 
 static struct enl_hv_post_message post __attribute__((aligned(512)));
 
@@ -405,10 +406,34 @@ lib_talk(void)
     CHECK(enlg_ic_version(&lib.ic) != 0);
 }
 
+/*
+ * Signals without end at an open channel, and with a flag number that it has not. The host
+ * hears as many as it likes: one is enough for the talk to go on.
+ */
 static void
-check_channel(uint32_t target)
+lib_flood(void)
+{
+    struct enlg_channel *channel = enlg_vmbus_channel(&lib.bus, 0);
+    uint64_t id = 0;
+
+    for (uint32_t i = 1; channel; channel = enlg_vmbus_channel(&lib.bus, i++)) {
+        if (enlg_channel_info(channel)->relid == lib.relid)
+            id = enlg_channel_info(channel)->connection_id;
+    }
+    CHECK(id != 0);
+    for (uint32_t i = 0; i < SIGNALS; i++)
+        EQUAL(hypercall(ENL_CALL_SIGNAL_EVENT | ENL_HCALL_FAST, id, 0),
+              ENL_HV_STATUS_SUCCESS);
+    EQUAL(hypercall(ENL_CALL_SIGNAL_EVENT | ENL_HCALL_FAST, id | UINT64_C(1) << 32, 0),
+          ENL_HV_STATUS_INVALID_PORT_ID);
+}
+
+static void
+check_channel(uint32_t target, bool flood)
 {
     CHECK(lib_connect(target));
+    if (!test_failed() && flood)
+        lib_flood();
     if (!test_failed())
         lib_talk();
     CHECK(enlg_vmbus_unload(&lib.bus) == 0);
@@ -425,7 +450,14 @@ static void
 channel_signals_set_its_flag(void)
 {
     REQUIRE_VMBUS();
-    check_channel(0);
+    check_channel(0, false);
+}
+
+static void
+channel_bears_a_flood_of_signals(void)
+{
+    REQUIRE_VMBUS();
+    check_channel(0, true);
 }
 
 static void
@@ -433,7 +465,7 @@ channel_signals_go_to_its_vp(void)
 {
     REQUIRE_VMBUS();
     REQUIRE_CPUS(2);
-    check_channel(1);
+    check_channel(1, false);
 }
 
 const struct test vmbus_tests[] = {
@@ -446,6 +478,7 @@ const struct test vmbus_tests[] = {
     {"auto_eoi_sint_takes_many_messages", "S08", auto_eoi_sint_takes_many_messages},
     {"messages_go_to_the_vp_that_asked", "S16", messages_go_to_the_vp_that_asked},
     {"channel_signals_set_its_flag", "S06 H33", channel_signals_set_its_flag},
+    {"channel_bears_a_flood_of_signals", "H33 K04 L01", channel_bears_a_flood_of_signals},
     {"channel_signals_go_to_its_vp", "S17", channel_signals_go_to_its_vp},
     {NULL, NULL, NULL},
 };

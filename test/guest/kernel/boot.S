@@ -391,6 +391,7 @@ boot_info:
     .balign 4096
 boot_cr3:
     .skip 4096
+    .globl pages_1g
 pages_1g:
     .skip 4096
 pages_2m:

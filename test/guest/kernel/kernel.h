@@ -231,6 +231,14 @@ bool test_failed(void);
             return;                                                                      \
         }                                                                                \
     } while (0)
+/* For what KVM does otherwise: the reason stands with the test. */
+#define REQUIRE_USER_ENGINE()                                                            \
+    do {                                                                                 \
+        if (!option_is("engine", "user")) {                                              \
+            test_skip("KVM has its own way");                                            \
+            return;                                                                      \
+        }                                                                                \
+    } while (0)
 #define REQUIRE_CPUS(n)                                                                  \
     do {                                                                                 \
         if (cpu_count < (n)) {                                                           \
