@@ -199,6 +199,22 @@ list_msrs(int kvm_fd, struct enlm_cpu_state *state)
     free(list);
 }
 
+/* What firmware does on every processor. */
+int
+enlm_cpu_init(int vcpu_fd)
+{
+    struct enlm_cpu_state *one = calloc(1, sizeof(*one));
+
+    if (!one)
+        return -ENL_E_NOMEM;
+    one->msr_count = 1;
+    one->msrs[0].index = MSR_MTRR_DEF_TYPE;
+    one->msrs[0].data = MTRR_ENABLE_WB;
+    access_msrs(vcpu_fd, KVM_SET_MSRS, one);
+    free(one);
+    return 0;
+}
+
 int
 enlm_cpu_save(int kvm_fd, int vcpu_fd, struct enlm_cpu_state *out)
 {
@@ -282,21 +298,6 @@ set_segments(struct kvm_sregs *sregs, bool long_mode)
     sregs->idt.limit = 0;
 }
 
-static int
-set_mtrr(int vcpu_fd)
-{
-    struct enlm_cpu_state *one = calloc(1, sizeof(*one));
-
-    if (!one)
-        return -ENL_E_NOMEM;
-    one->msr_count = 1;
-    one->msrs[0].index = MSR_MTRR_DEF_TYPE;
-    one->msrs[0].data = MTRR_ENABLE_WB;
-    access_msrs(vcpu_fd, KVM_SET_MSRS, one);
-    free(one);
-    return 0;
-}
-
 int
 enlm_cpu_enter(int vcpu_fd, const struct enlm_entry *entry)
 {
@@ -321,5 +322,5 @@ enlm_cpu_enter(int vcpu_fd, const struct enlm_entry *entry)
     if (ioctl(vcpu_fd, KVM_SET_SREGS, &sregs) < 0 ||
         ioctl(vcpu_fd, KVM_SET_REGS, &regs) < 0)
         return -ENL_E_IO;
-    return set_mtrr(vcpu_fd);
+    return 0;
 }

@@ -35,6 +35,8 @@ struct kvm_cpuid2 *enlm_cpu_cpuid(int kvm_fd, uint32_t index, uint32_t count);
 /* Physical address bits of a processor with these leaves. */
 uint32_t enlm_cpu_address_bits(const struct kvm_cpuid2 *cpuid);
 
+/* What firmware would have set: memory is cached. Returns 0 or -ENL_E_NOMEM. Thread: as below. */
+ENL_MUST_CHECK int enlm_cpu_init(int vcpu_fd);
 /* Keep the state, or put it back. Returns 0 or -ENL_E_IO. Thread: one, while it does not run. */
 ENL_MUST_CHECK int enlm_cpu_save(int kvm_fd, int vcpu_fd, struct enlm_cpu_state *out);
 ENL_MUST_CHECK int enlm_cpu_restore(int vcpu_fd, const struct enlm_cpu_state *state);

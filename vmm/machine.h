@@ -62,7 +62,8 @@ struct enlm_machine_config {
     size_t disk_count;
     uint32_t controllers; /* at least this many SCSI controllers, with disks or without */
     enum enlk_kind engine;
-    struct enlh_features features;
+    struct enlh_features
+        features; /* within enlk_caps_features() of the engine, or refused */
     /* (optional) What else the partition shows: vendor, version, leaf 5. Copied. */
     const struct enlh_config *identity;
     bool acpi_s4;

@@ -225,7 +225,7 @@ static int
 keep_first_state(struct enlm_machine *machine, struct enlm_vcpu *vcpu)
 {
     vcpu->first_state = malloc(sizeof(*vcpu->first_state));
-    if (!vcpu->first_state)
+    if (!vcpu->first_state || enlm_cpu_init(vcpu->fd))
         return -ENL_E_NOMEM;
     return enlm_cpu_save(machine->kvm_fd, vcpu->fd, vcpu->first_state);
 }
