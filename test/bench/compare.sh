@@ -20,14 +20,14 @@ counter() { cat "$counters/$1" 2>/dev/null || echo 0; }
 # start_WHO MEMORY SECONDS: a guest on its console, until it powers off.
 start_enlight()
 {
-    "$enlight" run --accel kvm --kernel "$work/vmlinux" --initrd "$work/initrd" --memory "$1" --cpus 1 \
+    timeout -k 5 300 "$enlight" run --accel kvm --kernel "$work/vmlinux" --initrd "$work/initrd" --memory "$1" --cpus 1 \
         --cmdline "console=ttyS0 quiet root=/dev/sda rw enlight.script=bench.sh enlight.bench=/dev/sdb:$2" \
         --disk "path=$work/scratch.raw" --disk "path=$disk,direct=on,aio=io_uring"
 }
 
 start_qemu()
 {
-    "$qemu" -M q35,accel=kvm -cpu host -m "$1" -smp 1 -nodefaults -no-user-config -display none -serial stdio \
+    timeout -k 5 300 "$qemu" -M q35,accel=kvm -cpu host -m "$1" -smp 1 -nodefaults -no-user-config -display none -serial stdio \
         -object memory-backend-memfd,id=ram,size="$1",share=on -machine memory-backend=ram \
         -object iothread,id=io -kernel "$work/vmlinuz" -initrd "$work/initrd" \
         -append "console=ttyS0 quiet root=/dev/vda rw enlight.script=bench.sh enlight.bench=/dev/vdb:$2" \
@@ -37,16 +37,17 @@ start_qemu()
         -device virtio-blk-pci,drive=data,iothread=io
 }
 
-# The process's own memory in KiB, without the guest's (a memfd counts as shared memory).
+# The process's own memory in KiB: every mapping but the guest's RAM, which is the one of 100 MiB and more.
 own_memory()
 {
-    awk '/^RssAnon|^RssFile/ { n += $2 } END { print n }' "/proc/$1/status"
+    awk '/^Size:/ { guest = $2 > 100 * 1024 } /^Rss:/ && !guest { n += $2 } END { print n }' "/proc/$1/smaps"
 }
 
 # round WHO MEMORY SECONDS: one boot; appends "WHO JOB IOPS EXITS INJECTIONS" lines, boot milliseconds and memory to the results.
 round()
 {
     local who=$1 word job iops began exits=0 irqs=0 pid=''
+    echo "compare.sh: a guest of $who with $2" >&2
     cp --sparse=always "$work/root.raw" "$work/scratch.raw"
     began=$(milliseconds)
     while read -r word job iops; do
@@ -60,7 +61,7 @@ round()
             ;;
         end)
             if [ "$job" = settle ]; then
-                pid=$(pgrep -f -o "$work/scratch.raw")
+                pid=$(pgrep -f "^($enlight|$qemu) .*$work/scratch.raw")
                 continue
             fi
             if [ "$job" = read ]; then
