@@ -85,7 +85,7 @@ headers_compile()
 {
     local library
     for library in host kvm guest; do
-        compile $library gcc -std=c11 && compile $library g++ -std=c++17 -x c++ || return 1
+        compile $library gcc -std=c11 && compile $library clang -x c++ -std=c++17 || return 1
     done
 }
 

@@ -167,5 +167,6 @@ verdict host_archive_needs_only_mem_functions "$(needs "$build/libenlight-host.a
 verdict files_keep_their_size "$(long_files)"
 verdict functions_keep_their_size "$(long_functions)"
 verdict sources_hold_no_notes "$(notes)"
+verdict spec_map_names_what_is_there "$(test/lint/spec_map.sh 2>&1)"
 with clang-format sources_keep_their_format formatted
 with shellcheck scripts_pass_shellcheck scripts
