@@ -115,6 +115,44 @@ trap_from_real_mode_is_an_undefined_opcode(void **state)
     fake_kvm_fini();
 }
 
+/* H07: flush, fast, with 24 bytes of input. */
+static void
+flush_by_xmm(uint64_t features)
+{
+    fake_kvm_init(ENLK_USER, 1, features);
+    assert_int_equal(fake_kvm_wrmsr(0, ENL_MSR_GUEST_OS_ID, OS_ID), 0);
+    k.vcpu[0].regs.rip = 0x1234;
+    k.vcpu[0].regs.rax = 77;
+    k.vcpu[0].regs.rcx = ENL_CALL_FLUSH_SPACE | ENL_HCALL_FAST;
+    k.vcpu[0].regs.rdx = 0;
+    k.vcpu[0].regs.r8 = ENL_FLUSH_ALL_VPS;
+    assert_int_equal(fake_kvm_out(0, TRAP, 1, 0), ENLK_EXIT_HANDLED);
+}
+
+#define FLUSHES                                                                          \
+    (ENLH_F_BIT(ENLH_F_BASE) | ENLH_F_BIT(ENLH_F_VPINDEX) | ENLH_F_BIT(ENLH_F_TLBFLUSH))
+
+static void
+trap_with_xmm_input_is_as_announced(void **state)
+{
+    (void)state;
+    flush_by_xmm(FLUSHES);
+    assert_int_equal(k.vcpu[0].events.exception.injected, 1);
+    assert_int_equal(k.vcpu[0].events.exception.nr, 6);
+    assert_int_equal(k.vcpu[0].regs.rip, 0x1234);
+    assert_int_equal(k.vcpu[0].regs.rax, 77);
+    fake_kvm_fini();
+    flush_by_xmm(FLUSHES | ENLH_F_BIT(ENLH_F_XMM_INPUT));
+    assert_int_equal(k.vcpu[0].events.exception.injected, 0);
+    assert_int_equal(synced()->rax, ENL_HV_STATUS_SUCCESS);
+    fake_kvm_fini();
+    /* Whether the call itself is allowed comes first. */
+    flush_by_xmm(FLUSHES & ~ENLH_F_BIT(ENLH_F_TLBFLUSH));
+    assert_int_equal(k.vcpu[0].events.exception.injected, 0);
+    assert_int_equal(synced()->rax, ENL_HV_STATUS_ACCESS_DENIED);
+    fake_kvm_fini();
+}
+
 static void
 signal_port_answers_in_rdx(void **state)
 {
@@ -192,6 +230,7 @@ main(void)
         cmocka_unit_test(trap_in_32_bit_mode_takes_register_pairs),
         cmocka_unit_test(trap_from_user_mode_is_an_undefined_opcode),
         cmocka_unit_test(trap_from_real_mode_is_an_undefined_opcode),
+        cmocka_unit_test(trap_with_xmm_input_is_as_announced),
         cmocka_unit_test(signal_port_answers_in_rdx),
         cmocka_unit_test(trap_other_accesses_are_not_ours),
         cmocka_unit_test(kernel_signal_from_memory_is_fast_already),

@@ -48,6 +48,21 @@ kernel_engine_filters_pages_crash_and_tsc(void **state)
     fake_kvm_fini();
 }
 
+/* S22: KVM turns it on with the capability. */
+static void
+kernel_engine_starts_with_scontrol_off(void **state)
+{
+    uint64_t value = 1;
+
+    (void)state;
+    fake_kvm_init(ENLK_KERNEL, 2, 0);
+    for (uint32_t vp = 0; vp < 2; vp++) {
+        assert_true(fake_kvm_msr(vp, ENL_MSR_SCONTROL, &value));
+        assert_int_equal(value, 0);
+    }
+    fake_kvm_fini();
+}
+
 static void
 registers_are_answered_and_refused(void **state)
 {
@@ -167,6 +182,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(user_engine_filters_the_whole_range),
         cmocka_unit_test(kernel_engine_filters_pages_crash_and_tsc),
+        cmocka_unit_test(kernel_engine_starts_with_scontrol_off),
         cmocka_unit_test(registers_are_answered_and_refused),
         cmocka_unit_test(registers_of_others_are_not_ours),
         cmocka_unit_test(kernel_engine_forwards_what_the_core_took),
