@@ -63,16 +63,18 @@ past_deadline_fires_at_once(void)
 static void
 deadline_is_not_early(void)
 {
+    static const uint32_t delays[] = {500, 1000, 2000, 4000, MS, 3 * MS};
+
     REQUIRE_DIRECT();
     cpu_this()->handler[VECTOR_A] = note_time;
     msr_write(CONFIG(1), DIRECT(VECTOR_A) | ENL_STIMER_AUTO_ENABLE);
-    for (uint32_t i = 1; i <= 5; i++) {
-        uint64_t deadline = reference_time() + i * MS;
+    for (uint32_t i = 0; i < COUNT(delays); i++) {
+        uint64_t deadline = reference_time() + delays[i];
 
         msr_write(COUNT_OF(1), deadline);
-        CHECK(wait_word(irqs(VECTOR_A), i));
+        CHECK(wait_word(irqs(VECTOR_A), i + 1));
         CHECK(fired_at >= deadline);
-        EQUAL(*irqs(VECTOR_A), i);
+        EQUAL(*irqs(VECTOR_A), i + 1);
     }
 }
 
