@@ -207,7 +207,7 @@ static void
 hypercall_rep_believes_no_impossible_count(void **state)
 {
     static const uint64_t results[] = {
-        0,                     /* success, nothing done: would loop for ever */
+        (uint64_t)4 << 32,     /* success, nothing done: would loop for ever */
         (uint64_t)11 << 32,    /* beyond the list */
         (uint64_t)2 << 32 | 5, /* back, with a failure */
     };
@@ -219,7 +219,8 @@ hypercall_rep_believes_no_impossible_count(void **state)
 
         rig_forget();
         rig.result[0] = results[i];
-        rig.result_count = 1;
+        rig.result[1] = ENL_HV_STATUS_TIMEOUT; /* not the last word */
+        rig.result_count = 2;
         assert_int_equal(enlg_hypercall_rep(&rig.partition, &rep), -ENL_E_IO);
         assert_int_equal(rep.done, 4);
         assert_int_equal(rig.call_count, 1);
