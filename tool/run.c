@@ -205,6 +205,8 @@ fill_config(struct run *run, struct enlm_machine_config *config)
     config->on_crash_continue = guest->on_crash_continue;
     config->no_reboot = guest->no_reboot;
     config->max_vmbus_version = guest->max_vmbus_version;
+    config->offer_seed = guest->offer_seed;
+    config->identity = &guest->hv.identity;
     config->log_level = (enum enlh_log_level)guest->log_level;
     config->log = print_log;
     config->note = print_note;
