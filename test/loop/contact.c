@@ -397,8 +397,7 @@ polling_survives_lost_interrupts(uint64_t seed)
     for (uint32_t i = 0; i < 5; i++)
         enlh_channel_rescind(channels[i]);
     loop_run_until(&rig.loop, all_are_removed, NULL, "the release of every relid");
-    guest_unload(rig.guest, false);
-    loop_run_until(&rig.loop, rig_is_unloaded, &rig, "UNLOADED");
+    rig_leave(&rig);
     rig_end(&rig);
 }
 

@@ -95,6 +95,8 @@ life(uint64_t seed, const action_fn *actions, uint32_t count)
         versions[seed / 9 % (sizeof(versions) / sizeof(versions[0]))];
     rig.config.offer_seed = seed % 5;
     rig.guest_config.requests = 30;
+    rig.guest_config.polls = seed % 4 == 3;
+    rig.config.knobs.drop_interrupts = rig.guest_config.polls ? 50 : 0;
     rig_start(&rig);
     for (uint32_t n = 3 + loop_rand_below(&rig.loop.rand, 4); n > 0; n--) {
         some_turns(n % 2 ? 2000 : 300);

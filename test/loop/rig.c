@@ -140,14 +140,20 @@ rig_is_unloaded(void *ctx)
     return atomic_load(&((struct rig *)ctx)->guest->unloaded);
 }
 
+static bool
+has_left(void *ctx)
+{
+    return rig_is_unloaded(ctx) && guest_clients_free(((struct rig *)ctx)->guest);
+}
+
 void
 rig_leave(struct rig *rig)
 {
     rig->guest->hold = true;
     guest_unload(rig->guest, false);
-    loop_run_until(&rig->loop, rig_is_unloaded, rig, "UNLOADED");
-    loop_run_idle(&rig->loop);
-    loop_check(guest_clients_free(rig->guest));
+    loop_run_until(&rig->loop, has_left, rig, "UNLOADED, and every disk closed");
+    if (!rig->guest_config.polls) /* who polls is never idle */
+        loop_run_idle(&rig->loop);
 }
 
 static bool

@@ -46,9 +46,7 @@ storage_polled_survives_lost_interrupts(uint64_t seed)
     rig.guest_config.polls = true;
     rig_start(&rig);
     rig_run_quiet(&rig);
-    rig.guest->hold = true;
-    guest_unload(rig.guest, false);
-    loop_run_until(&rig.loop, rig_is_unloaded, &rig, "UNLOADED");
+    rig_leave(&rig);
     rig_end(&rig);
 }
 
