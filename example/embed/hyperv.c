@@ -147,12 +147,11 @@ static int channelStart(void *ctx, struct enlh_channel *channel, uint32_t connec
 		if (++w == workers + WORKERS)
 			return -ENL_E_NOMEM;
 	w->channel = channel;
+	enlh_channel_set_worker(channel, w);	/* first: the thread may wake itself */
 	atomic_store(&w->stop, 0);
-	if ((!w->fd && (w->fd = eventfd(0, EFD_CLOEXEC)) < 0) ||
-	    pthread_create(&w->thread, NULL, workerMain, w))
+	if (pthread_create(&w->thread, NULL, workerMain, w))
 		return -ENL_E_NOMEM;
 	w->taken = 1;
-	enlh_channel_set_worker(channel, w);
 	/* Without a doorbell the guest's signals come by channelWake(), only slower. */
 	if (enlk_doorbell_add(engine, connection, w->fd))
 		printf("tinyvm: no doorbell for %s\n", enlh_channel_name(channel));
@@ -229,6 +228,8 @@ static void setupDevices(void)
 		errx(1, "no memory for the disk");
 	strcpy((char *)diskBytes, "Greetings from the RAM disk of tinyvm.\n");
 	bell = eventfd(0, EFD_CLOEXEC);
+	for (int i = 0; i < WORKERS; i++)
+		workers[i].fd = eventfd(0, EFD_CLOEXEC);
 	enlh_vmbus_config_defaults(&busConfig);
 	if (enlh_vmbus_create(partition, &busConfig, &busOps, NULL, &bus) ||
 	    enlh_heartbeat_create(bus, &icConfig, &heartbeat) ||

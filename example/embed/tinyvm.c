@@ -5,7 +5,6 @@
  *	tinyvm kernel|user bzImage initrd "command line"
  *
  * Boots Linux by its 64-bit protocol. Of Hyper-V it knows four calls; hyperv.c has the rest.
- * Style: its own, see tinyvm.h.
  */
 #include "tinyvm.h"
 
