@@ -14,7 +14,7 @@ tree=$(dirname "$(readlink -f "$0")")/../..
 tree=$(readlink -f "$tree")
 work=$(mktemp -d "${TMPDIR:-/tmp}/enlight-mutation.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-seconds=60 # the slowest test takes some ten; what takes longer than this hangs
+seconds=120 # the slowest test takes some ten on a quiet machine; what takes longer than this hangs
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1
 
 # The lines of the list that were asked for, as "name<TAB>program<TAB>file<TAB>script".
