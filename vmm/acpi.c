@@ -269,11 +269,13 @@ build_madt(struct area *area, uint32_t cpus, uint64_t *gpa)
     size_t len = sizeof(struct madt) + sizeof(struct madt_ioapic) +
                  cpus * sizeof(struct madt_lapic);
     struct madt *madt = take(area, len, gpa);
-    struct madt_ioapic *ioapic = (struct madt_ioapic *)(madt + 1);
-    struct madt_lapic *lapic = (struct madt_lapic *)(ioapic + 1);
+    struct madt_ioapic *ioapic;
+    struct madt_lapic *lapic;
 
     if (!madt)
         return false;
+    ioapic = (struct madt_ioapic *)(madt + 1);
+    lapic = (struct madt_lapic *)(ioapic + 1);
     madt->lapic = (uint32_t)ENLM_LAPIC_GPA;
     *ioapic = (struct madt_ioapic){
         MADT_IOAPIC, sizeof(*ioapic), 0, 0, (uint32_t)ENLM_IOAPIC_GPA, 0,

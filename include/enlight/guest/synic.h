@@ -56,10 +56,10 @@ ENL_MUST_CHECK int enlg_synic_unmask(struct enlg_synic *synic, uint32_t sint,
 void enlg_synic_mask(struct enlg_synic *synic, uint32_t sint);
 
 /*
- * Take the message of a slot, and let the next one come. Returns 1 with a copy in *out
+ * Take the message of a slot, and let the next one come. Returns 1 with a copy in *copy
  * (payload_len at most 240), 0 when the slot is empty.
  */
-int enlg_synic_message(struct enlg_synic *synic, uint32_t sint, struct enl_message *out);
+int enlg_synic_message(struct enlg_synic *synic, uint32_t sint, struct enl_message *copy);
 
 /*
  * Take all event flags of a SINT and call fn for each, in ascending order. Returns how
