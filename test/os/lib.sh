@@ -8,10 +8,14 @@
 enlight=${enlight:?} work=${work:?}
 boot_seconds=${boot_seconds:-240}
 
-# The disk of a boot: a fresh copy of the kernel's root image.
+# The disk of a boot: a fresh copy of the kernel's root image, from a file or from the device that $roots names.
 fresh_root()
 {
-    cp --sparse=always "$work/$1/root.raw" "$work/scratch.raw"
+    local word image=$work/$1/root.raw
+    for word in ${roots:-}; do
+        [ "${word%%=*}" != "$1" ] || image=${word#*=}
+    done
+    cp --sparse=always "$image" "$work/scratch.raw"
 }
 
 # boot NAME KERNEL OPTIONS... : runs enlight to its end; sets status and log.

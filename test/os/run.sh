@@ -26,7 +26,7 @@ first=(report:6.1:user:1 report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1:
     crash:6.1:kernel sweep:6.1:user command-line)
 # shellcheck disable=SC2054
 second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.12:kernel
-    kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct sanitizer:6.1:user)
+    kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763 sanitizer:6.1:user)
 
 # The full product, and what takes longest.
 full_product()
@@ -73,7 +73,7 @@ prepare_kernel()
 # run_list NAME SCENARIO... : in a nested machine, or here.
 run_list()
 {
-    local name=$1 kernel files=()
+    local name=$1 kernel files=() disks=() roots='' letters=abcdefgh
     shift
     [ $# -gt 0 ] || return 0
     if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
@@ -81,13 +81,15 @@ run_list()
         return
     fi
     for kernel in $(kernels_of "$@"); do
-        files+=(--file "$work/$kernel/vmlinuz" --file "$work/$kernel/initrd" --file "$work/$kernel/root.raw")
+        files+=(--file "$work/$kernel/vmlinuz" --file "$work/$kernel/initrd")
+        roots="$roots$kernel=/dev/vd${letters:$((${#disks[@]} / 2)):1} "
+        disks+=(--disk "$work/$kernel/root.raw,ro")
         case "$*" in *kexec:$kernel:* | *kdump:$kernel:*) files+=(--file "$work/$kernel/bzImage") ;; esac
         case "$*" in *sweep:$kernel:*) files+=(--file "$work/$kernel/sweep") ;; esac
     done
     case "$*" in *sanitizer*) files+=(--file "$work/enlight-sanitizer") ;; esac
-    "$tree/nested/run.sh" --cpus 1 --memory 5120 --timeout $((180 + 240 * $#)) --log "$work/$name.kernel" \
-        --share "$tree" --share "$(dirname "$enlight")" "${files[@]}" -- \
+    "$tree/nested/run.sh" --cpus 1 --memory 4096 --timeout $((180 + 240 * $#)) --log "$work/$name.kernel" \
+        --share "$tree" --share "$(dirname "$enlight")" --env "roots=$roots" "${files[@]}" "${disks[@]}" -- \
         "$here/scenarios.sh" "$enlight" "$work" "$@"
 }
 

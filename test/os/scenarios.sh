@@ -3,7 +3,8 @@
 #
 # test/os/scenarios.sh ENLIGHT WORK SCENARIO... - boot Debian's kernels and say in TAP what they showed.
 #
-# Runs where KVM works; test/os/run.sh calls it, in the nested machine if need be. A scenario is a word:
+# Runs where KVM works; test/os/run.sh calls it, in the nested machine if need be, where $roots names the device of
+# each kernel's root image ("6.1=/dev/vda ..."). A scenario is a word:
 #   report:KERNEL:ENGINE:CPUS[:HV]   the guest's report, every row of it
 #   kexec:KERNEL:ENGINE   crash:KERNEL:ENGINE   kdump:KERNEL:ENGINE:CPUS   disks:KERNEL:ENGINE
 #   sweep:KERNEL:ENGINE   kill:KERNEL:ENGINE    sanitizer:KERNEL:ENGINE    command-line
@@ -21,6 +22,7 @@ report()
     [ "$cpus" -lt 2 ] || expect=cpus2
     [ "$engine" != kernel ] || expect=$expect,kernel-engine
     case $hv in *tsc-invariant*) expect=$expect,tsc ;; esac
+    case $hv in *version-id-build=*) expect=$expect,build-${hv##*version-id-build=} ;; esac
     case $hv in *-stimer-direct*) expect=$expect,message-timer ;; *-stimer*) expect=$expect,no-stimer ;; esac
     fresh_root "$kernel"
     boot "report-$kernel-$engine-$cpus${4:+-$4}" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" \
@@ -34,7 +36,7 @@ kexec()
 {
     fresh_root "$1"
     kexec_disk "$1"
-    boot "kexec-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 768M \
+    boot "kexec-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 768M --vmbus offer-seed=7 \
         --cmdline "$(line kexec.sh '')" --disk "path=$work/scratch.raw" --disk "path=$work/kexec.raw,readonly=on"
     rows
     ended "$name" 0

@@ -5,7 +5,7 @@
 # test/os/guest/report.sh - what an unmodified Linux sees of its Hyper-V host, a line a row.
 #
 # Runs inside the guest, as the script that "enlight.script=report.sh" names on the kernel command
-# line. Expectations: cpus2, kernel-engine, tsc, message-timer, no-stimer (test/os/guest/lib.sh).
+# line. Expectations: cpus2, kernel-engine, tsc, message-timer, no-stimer, build-N (test/os/guest/lib.sh).
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 
@@ -40,6 +40,8 @@ report_detection()
 {
     row C02 "$(log_line 'Hypervisor detected: Microsoft Hyper-V')"
     row C05 "$(log_line 'Hyper-V: Host Build')"
+    build=$(echo "$expect" | sed -n 's/.*,build-\([0-9]*\),.*/\1/p')
+    [ -z "$build" ] || row C06 "$(log_line "Host Build 10.0.$build")"
     row C07 "$(log_line 'Hyper-V: privilege flags')"
     if dmesg | grep -q kvm-clock || grep -q kvm "$clock/available_clocksource"; then
         row C22 '' 'the kernel found KVM'
@@ -70,6 +72,7 @@ report_clocks()
         row T02 "$(say_if "$current" hyperv_clocksource_tsc_page "current clocksource: $current")" \
             "current clocksource: $current"
     fi
+    row T15 "$(grep -q hpet "$clock/available_clocksource" || echo 'no HPET')"
     row T05 "$(/run/enlight/vdso 2>&1 | grep '^vDSO')" "$(/run/enlight/vdso 2>&1)"
     wanted no-stimer && return
     row T07 "$(grep Hyper-V /sys/devices/system/clockevents/clockevent0/current_device)"
