@@ -11,7 +11,7 @@ boot_seconds=${boot_seconds:-240}
 # The disk of a boot: a fresh copy of the kernel's root image, from a file or from the device that $roots names.
 fresh_root()
 {
-    local word image=$work/$1/root.raw
+    local IFS=' ' word image=$work/$1/root.raw
     for word in ${roots:-}; do
         [ "${word%%=*}" != "$1" ] || image=${word#*=}
     done
