@@ -40,8 +40,8 @@ struct duel {
     const struct moves *moves;
     uint32_t at[2]
         __attribute__((aligned(64))); /* how often each side came to a meeting */
-    bool awake[2];
-    bool ready[2];
+    bool ready; /* the producer's answers, each read between two meetings */
+    bool awake;
     uint32_t lost;
     cpu_set_t allowed;
 };
@@ -97,11 +97,11 @@ produce(void *opaque)
 
     settle(0, &duel->allowed);
     for (uint32_t i = 0; i < ROUNDS; i++) {
-        duel->ready[0] = duel->moves->producer_ready(duel);
+        duel->ready = duel->moves->producer_ready(duel);
         meet(duel, 0);
         meet(duel, 0);
         take_aim(duel, i, 0);
-        duel->awake[0] = duel->moves->producer(duel);
+        duel->awake = duel->moves->producer(duel);
         meet(duel, 0);
     }
     return NULL;
@@ -112,13 +112,15 @@ consume(struct duel *duel)
 {
     settle(1, &duel->allowed);
     for (uint32_t i = 0; i < ROUNDS; i++) {
+        bool ready, awake;
+
         meet(duel, 1);
-        duel->ready[1] = duel->moves->consumer_ready(duel);
+        ready = duel->ready && duel->moves->consumer_ready(duel);
         meet(duel, 1);
         take_aim(duel, i, 1);
-        duel->awake[1] = duel->moves->consumer(duel);
+        awake = duel->moves->consumer(duel);
         meet(duel, 1);
-        if (!duel->ready[0] || !duel->ready[1] || (!duel->awake[0] && !duel->awake[1]))
+        if (!ready || (!awake && !duel->awake))
             duel->lost++;
     }
 }
