@@ -23,7 +23,7 @@ report()
     [ "$engine" != kernel ] || expect=$expect,kernel-engine
     case $hv in *tsc-invariant*) expect=$expect,tsc ;; esac
     case $hv in *version-id-build=*) expect=$expect,build-${hv##*version-id-build=} ;; esac
-    case $hv in *-stimer-direct*) expect=$expect,message-timer ;; *-stimer*) expect=$expect,no-stimer ;; esac
+    case ,$hv, in *,-stimer,*) expect=$expect,no-stimer ;; *,-stimer-direct,*) expect=$expect,message-timer ;; esac
     fresh_root "$kernel"
     boot "report-$kernel-$engine-$cpus${4:+-$4}" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" \
         --cpus "$cpus" --hv "$hv" --memory 512M --cmdline "$(line report.sh "$expect")" \
