@@ -170,15 +170,12 @@ enlh_synic_get_reg(struct enlh_vp *vp, uint32_t reg, uint64_t *value)
  * a lock for each VP. Seen: Linux, vmbus_wait_for_unload().
  */
 void
-enlh_synic_slot_freed(struct enlh_vp *vp)
+enlh_synic_wake_waiting(struct enlh_partition *partition, const struct enlh_vp *except)
 {
-    struct enlh_partition *partition = vp->partition;
-
     for (uint32_t i = 0; i < partition->config.vp_count; i++) {
-        if (&partition->vps[i] != vp && enlh_synic_waits(&partition->vps[i]))
+        if (&partition->vps[i] != except && enlh_synic_waits(&partition->vps[i]))
             enlh_vp_wake(&partition->vps[i]);
     }
-    enlh_vp_note(vp);
 }
 
 int
@@ -193,7 +190,8 @@ enlh_synic_set_reg(struct enlh_vp *vp, uint32_t reg, uint64_t value)
     case ENL_REG_SIEFP:
         return synic_set_siefp(vp, value);
     case ENL_REG_EOM:
-        enlh_synic_slot_freed(vp);
+        enlh_synic_wake_waiting(vp->partition, vp);
+        enlh_vp_note(vp);
         return 0;
     default:
         return synic_set_sint(vp, reg - ENL_REG_SINT0, value);

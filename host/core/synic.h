@@ -69,8 +69,9 @@ int enlh_synic_signal(struct enlh_vp *vp, uint32_t sint, uint32_t flag);
 bool enlh_synic_done(struct enlh_vp *vp, uint32_t sint);
 bool enlh_synic_waits(struct enlh_vp *vp);
 
-/* The guest freed a slot, this VP's or another's. Thread: vp. */
-void enlh_synic_slot_freed(struct enlh_vp *vp);
+/* The guest freed a slot somewhere: each VP with a waiting message, but except, looks. */
+void enlh_synic_wake_waiting(struct enlh_partition *partition,
+                             const struct enlh_vp *except);
 void enlh_synic_on_drained(struct enlh_vp *vp, enlh_vp_drained_fn fn, void *ctx);
 
 /* Put waiting messages into free slots, and tell who was refused. Thread: vp. */

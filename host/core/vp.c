@@ -100,13 +100,7 @@ enlh_vp_synic_changed(struct enlh_vp *vp, uint64_t scontrol, uint64_t siefp,
 void
 enlh_vp_slot_freed(struct enlh_vp *vp)
 {
-    struct enlh_partition *partition = vp->partition;
-
-    /* Not only this one: enlh_synic_slot_freed() says why. */
-    for (uint32_t i = 0; i < partition->config.vp_count; i++) {
-        if (enlh_synic_waits(&partition->vps[i]))
-            enlh_vp_wake(&partition->vps[i]);
-    }
+    enlh_synic_wake_waiting(vp->partition, NULL);
 }
 
 void
