@@ -7,6 +7,7 @@
 
 #include "enlight/abi/ic.h"
 #include "enlight/guest/ic.h"
+#include "enlight/guest/kvp.h"
 #include "enlight/guest/packet.h"
 #include "guest/core/core.h"
 
@@ -32,6 +33,7 @@ struct ic {
     union {
         struct enlg_shutdown_ops shutdown;
         enlg_timesync_fn timesync;
+        const struct enlg_kvp_ops *kvp;
     } u;
     uint64_t answered;
     uint64_t transaction_id; /* of the answer that waits for room */

@@ -14,15 +14,14 @@
 #include "enlight/abi/shutdown.h"
 #include "enlight/abi/timesync.h"
 #include "enlight/guest/ic.h"
-#include "guest_bus_rig.h"
+#include "guest_ic_rig.h"
 
 static struct enlg_ic ic;
-static uint32_t stopped, went, asked, heard, put_len;
+static uint32_t stopped, went, asked, heard;
 static int accept_result;
 static enum enlg_shutdown_kind went_kind;
 static bool went_force;
 static struct enlg_timesync_sample sample;
-static uint8_t answer[4096];
 
 static void
 on_stopped(void *ctx)
@@ -64,32 +63,14 @@ on_time(void *ctx, const struct enlg_timesync_sample *s)
     sample = *s;
 }
 
-static uint8_t *
-rings(void)
-{
-    return rig_page(20);
-}
-
-static struct enl_ring_view
-view(uint32_t which)
-{
-    uint8_t *ring = rings() + which * ENLG_IC_RING_LEN;
-
-    return (struct enl_ring_view){.header = (struct enl_ring_header *)ring,
-                                  .base = ring + ENL_PAGE_SIZE,
-                                  .size = ENLG_IC_RING_LEN - ENL_PAGE_SIZE};
-}
-
 static void
 start(uint32_t service)
 {
     static const struct enlg_shutdown_ops ops = {on_accept, on_go};
     struct enlg_ic_config config = {.size = sizeof(config),
-                                    .ring = rings(),
+                                    .ring = ic_rings(),
                                     .buffer = rig_page(40),
                                     .stopped = on_stopped};
-    struct enl_vmbus_gpadl_header header;
-    struct enl_ring_view v;
 
     stopped = went = asked = heard = 0;
     accept_result = 0;
@@ -99,78 +80,7 @@ start(uint32_t service)
         assert_int_equal(enlg_shutdown_start(&ic, bus.channel, &config, &ops), 0);
     else
         assert_int_equal(enlg_timesync_start(&ic, bus.channel, &config, on_time), 0);
-    assert_int_equal(enlg_ic_poll(&ic), 0); /* not open: nothing */
-    bus_posted(ENL_VMBUS_GPADL_HEADER, &header, sizeof(header));
-    bus.ring_gpadl = header.gpadl;
-    bus_say_created(BUS_RELID, header.gpadl, 0);
-    v = view(0);
-    assert_int_equal(enl_ring_consumer_init(&bus.from_guest, &v, true), 0);
-    v = view(1);
-    assert_int_equal(enl_ring_producer_init(&bus.to_guest, &v, true), 0);
-    bus_say_opened(BUS_RELID, 0);
-}
-
-/* One message of the host. */
-static void
-ask(uint16_t type, const void *body, uint16_t len)
-{
-    struct enl_ic_message head = {
-        .pipe = {ENL_PIPE_DATA, (uint32_t)sizeof(struct enl_ic_header) + len},
-        .ic = {.message_type = type,
-               .size = len,
-               .transaction_id = 9,
-               .flags = ENL_IC_FLAG_TRANSACTION | ENL_IC_FLAG_REQUEST},
-    };
-    struct enl_ring_piece pieces[2] = {{&head, sizeof(head)}, {body, len}};
-
-    put_len = (uint32_t)sizeof(head) + len;
-    assert_int_equal(
-        enl_ring_put(&bus.to_guest, ENL_PACKET_INBAND, 0, 55, pieces, len ? 2 : 1, 0), 0);
-    (void)enl_ring_publish(&bus.to_guest);
-}
-
-/* The guest's answer: its body is in answer. Returns the status. */
-static uint32_t
-answered(void)
-{
-    struct enl_ring_packet p;
-    struct enl_ic_message head;
-
-    assert_int_equal(enl_ring_get(&bus.from_guest, &p), 1);
-    assert_int_equal(p.type, ENL_PACKET_INBAND);
-    assert_int_equal(p.flags, 0);
-    assert_int_equal(p.transaction_id, 55);
-    assert_int_equal(p.payload_len, (put_len + 7) & ~7u);
-    assert_int_equal(enl_ring_copy(&bus.from_guest, &p, 16, &head, sizeof(head)), 0);
-    assert_int_equal(enl_ring_copy(&bus.from_guest, &p, 16 + sizeof(head), answer,
-                                   p.payload_len - (uint32_t)sizeof(head)),
-                     0);
-    (void)enl_ring_release(&bus.from_guest);
-    assert_int_equal(head.ic.flags, ENL_IC_FLAG_TRANSACTION | ENL_IC_FLAG_RESPONSE);
-    assert_int_equal(head.ic.transaction_id, 9);
-    return head.ic.status;
-}
-
-struct negotiation {
-    struct enl_ic_negotiate head;
-    struct enl_ic_version list[6];
-};
-
-static uint32_t
-negotiate(const struct negotiation *n)
-{
-    ask(ENL_IC_NEGOTIATE, n, sizeof(*n));
-    assert_int_equal(enlg_ic_poll(&ic), 1);
-    return answered();
-}
-
-static void
-agree(uint16_t major, uint16_t minor)
-{
-    struct negotiation n = {{1, 1, 0}, {{3, 0}, {major, minor}}};
-
-    assert_int_equal(negotiate(&n), ENL_IC_STATUS_SUCCESS);
-    assert_int_equal(enlg_ic_version(&ic), (uint32_t)major << 16 | minor);
+    ic_opens(&ic);
 }
 
 /* ---- negotiation ---- */
@@ -178,15 +88,16 @@ agree(uint16_t major, uint16_t minor)
 static void
 negotiate_takes_the_newest_common_versions(void **state)
 {
-    struct negotiation n = {{2, 4, 0}, {{1, 0}, {3, 0}, {1, 0}, {3, 1}, {3, 0}, {9, 9}}};
+    struct ic_negotiation n = {{2, 4, 0},
+                               {{1, 0}, {3, 0}, {1, 0}, {3, 1}, {3, 0}, {9, 9}}};
     struct enl_ic_negotiate head;
     struct enl_ic_version chosen[2];
 
     (void)state;
     start(ENL_IC_SHUTDOWN);
-    assert_int_equal(negotiate(&n), ENL_IC_STATUS_SUCCESS);
-    memcpy(&head, answer, sizeof(head));
-    memcpy(chosen, answer + sizeof(head), sizeof(chosen));
+    assert_int_equal(ic_negotiate(&ic, &n), ENL_IC_STATUS_SUCCESS);
+    memcpy(&head, ic_answer, sizeof(head));
+    memcpy(chosen, ic_answer + sizeof(head), sizeof(chosen));
     assert_int_equal(head.framework_count, 1);
     assert_int_equal(head.message_count, 1);
     assert_int_equal(chosen[0].major, 3);
@@ -199,35 +110,35 @@ negotiate_takes_the_newest_common_versions(void **state)
 static void
 negotiate_refuses_with_zero_and_zero(void **state)
 {
-    struct negotiation n = {{1, 1, 0}, {{3, 0}, {7, 7}}};
+    struct ic_negotiation n = {{1, 1, 0}, {{3, 0}, {7, 7}}};
     struct enl_ic_negotiate head;
     uint64_t sequence = 5;
 
     (void)state;
     start(ENL_IC_HEARTBEAT);
-    assert_int_equal(negotiate(&n), ENL_IC_STATUS_SUCCESS);
-    memcpy(&head, answer, sizeof(head));
+    assert_int_equal(ic_negotiate(&ic, &n), ENL_IC_STATUS_SUCCESS);
+    memcpy(&head, ic_answer, sizeof(head));
     assert_int_equal(head.framework_count | head.message_count, 0);
-    ask(ENL_IC_HEARTBEAT, &sequence, sizeof(sequence));
+    ic_ask(ENL_IC_HEARTBEAT, &sequence, sizeof(sequence));
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_FAIL);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_FAIL);
     assert_int_equal(enlg_ic_answered(&ic), 0);
 }
 
 static void
 negotiate_believes_no_count_beyond_the_message(void **state)
 {
-    struct negotiation n = {{0xFFFF, 0xFFFF, 0}, {{3, 0}, {3, 0}}};
+    struct ic_negotiation n = {{0xFFFF, 0xFFFF, 0}, {{3, 0}, {3, 0}}};
 
     (void)state;
     start(ENL_IC_HEARTBEAT);
-    assert_int_equal(negotiate(&n), ENL_IC_STATUS_FAIL);
+    assert_int_equal(ic_negotiate(&ic, &n), ENL_IC_STATUS_FAIL);
     n.head.framework_count = 6;
     n.head.message_count = 1;
-    assert_int_equal(negotiate(&n), ENL_IC_STATUS_FAIL);
-    ask(ENL_IC_NEGOTIATE, &n, 8);
+    assert_int_equal(ic_negotiate(&ic, &n), ENL_IC_STATUS_FAIL);
+    ic_ask(ENL_IC_NEGOTIATE, &n, 8);
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_FAIL);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_FAIL);
 }
 
 /* ---- services ---- */
@@ -239,21 +150,21 @@ heartbeat_adds_one(void **state)
 
     (void)state;
     start(ENL_IC_HEARTBEAT);
-    agree(3, 0);
-    ask(ENL_IC_HEARTBEAT, body, sizeof(body));
-    ask(ENL_IC_HEARTBEAT, body, sizeof(body));
+    ic_agree(&ic, 3, 0);
+    ic_ask(ENL_IC_HEARTBEAT, body, sizeof(body));
+    ic_ask(ENL_IC_HEARTBEAT, body, sizeof(body));
     assert_int_equal(enlg_ic_poll(&ic), 2);
-    assert_int_equal(answered(), ENL_IC_STATUS_SUCCESS);
-    memcpy(body, answer, 8);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_SUCCESS);
+    memcpy(body, ic_answer, 8);
     assert_int_equal(body[0], 42);
     assert_int_equal(enlg_ic_answered(&ic), 2);
-    assert_int_equal(answered(), ENL_IC_STATUS_SUCCESS);
-    ask(ENL_IC_HEARTBEAT, body, 4);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_SUCCESS);
+    ic_ask(ENL_IC_HEARTBEAT, body, 4);
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_FAIL);
-    ask(ENL_IC_SHUTDOWN, body, 8);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_FAIL);
+    ic_ask(ENL_IC_SHUTDOWN, body, 8);
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_FAIL);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_FAIL);
 }
 
 static void
@@ -272,12 +183,12 @@ shutdown_of_every_kind(void **state)
 
     (void)state;
     start(ENL_IC_SHUTDOWN);
-    agree(3, 2);
+    ic_agree(&ic, 3, 2);
     for (uint32_t i = 0; i < 6; i++) {
         body.flags = kinds[i].flags;
-        ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
+        ic_ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
         assert_int_equal(enlg_ic_poll(&ic), 1);
-        assert_int_equal(answered(), ENL_IC_STATUS_SUCCESS);
+        assert_int_equal(ic_answered(), ENL_IC_STATUS_SUCCESS);
         assert_int_equal(went, i + 1);
         assert_int_equal(went_kind, kinds[i].kind);
         assert_int_equal(went_force, kinds[i].force);
@@ -291,14 +202,14 @@ shutdown_may_be_declined(void **state)
 
     (void)state;
     start(ENL_IC_SHUTDOWN);
-    agree(3, 0);
+    ic_agree(&ic, 3, 0);
     accept_result = -ENL_E_NOTSUP;
-    ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
+    ic_ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_FAIL);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_FAIL);
     body.flags = 0x80;
-    ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
-    ask(ENL_IC_SHUTDOWN, &body, 8);
+    ic_ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
+    ic_ask(ENL_IC_SHUTDOWN, &body, 8);
     assert_int_equal(enlg_ic_poll(&ic), 2);
     assert_int_equal(asked, 1);
     assert_int_equal(went, 0);
@@ -313,21 +224,21 @@ timesync_of_both_forms(void **state)
 
     (void)state;
     start(ENL_IC_TIMESYNC);
-    agree(4, 0);
-    ask(ENL_IC_TIMESYNC, &four, sizeof(four));
+    ic_agree(&ic, 4, 0);
+    ic_ask(ENL_IC_TIMESYNC, &four, sizeof(four));
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_SUCCESS);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_SUCCESS);
     assert_int_equal(heard, 1);
     assert_int_equal(sample.utc_100ns, 1000);
     assert_int_equal(sample.reference_100ns, 7);
     assert_false(sample.sync);
-    ask(ENL_IC_TIMESYNC, &four, ENL_TIMESYNC_4_0_LEN_MIN - 1);
+    ic_ask(ENL_IC_TIMESYNC, &four, ENL_TIMESYNC_4_0_LEN_MIN - 1);
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_FAIL);
-    agree(3, 0);
-    ask(ENL_IC_TIMESYNC, &three, ENL_TIMESYNC_LEN_MIN);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_FAIL);
+    ic_agree(&ic, 3, 0);
+    ic_ask(ENL_IC_TIMESYNC, &three, ENL_TIMESYNC_LEN_MIN);
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_SUCCESS);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_SUCCESS);
     assert_int_equal(heard, 2);
     assert_int_equal(sample.utc_100ns, 2000);
     assert_int_equal(sample.reference_100ns, 0);
@@ -380,9 +291,9 @@ poll_is_bounded(void **state)
 
     (void)state;
     start(ENL_IC_HEARTBEAT);
-    agree(3, 0);
+    ic_agree(&ic, 3, 0);
     for (int i = 0; i < 20; i++)
-        ask(ENL_IC_HEARTBEAT, body, sizeof(body));
+        ic_ask(ENL_IC_HEARTBEAT, body, sizeof(body));
     assert_int_equal(enlg_ic_poll(&ic), 16);
     assert_int_equal(enlg_ic_poll(&ic), 4);
 }
@@ -391,24 +302,24 @@ static void
 answer_waits_for_room(void **state)
 {
     static struct enl_shutdown body;
-    struct enl_ring_header *header = (void *)rings();
+    struct enl_ring_header *header = (void *)ic_rings();
     int n = 0;
 
     (void)state;
     start(ENL_IC_SHUTDOWN);
-    agree(3, 2);
+    ic_agree(&ic, 3, 2);
     for (int i = 0; i < 5; i++)
-        ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
+        ic_ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
     n = enlg_ic_poll(&ic);
-    ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
+    ic_ask(ENL_IC_SHUTDOWN, &body, sizeof(body));
     n += enlg_ic_poll(&ic);
     assert_int_equal(n, 5); /* of 2,120 bytes, in a ring of 12,288 */
     assert_true(header->pending_send_size != 0);
     assert_int_equal(went, 5);
     for (int i = 0; i < 5; i++)
-        (void)answered();
+        (void)ic_answered();
     assert_int_equal(enlg_ic_poll(&ic), 1);
-    assert_int_equal(answered(), ENL_IC_STATUS_SUCCESS);
+    assert_int_equal(ic_answered(), ENL_IC_STATUS_SUCCESS);
     assert_int_equal(went, 6);
     assert_int_equal(header->pending_send_size, 0);
 }
