@@ -73,6 +73,7 @@ open_disk(struct run *run, const struct enlt_disk *disk)
     if (error)
         return enlt_fail(disk_status(error), "--disk: %s: %s", disk->path,
                          reason[0] ? reason : strerror(-error));
+    to->release = enlb_file_destroy;
     to->controller = (uint32_t)disk->controller;
     to->lun = (uint32_t)disk->lun;
     to->readonly = disk->file.readonly;
@@ -303,6 +304,7 @@ run_here(struct run *run)
     error = enlm_machine_create(&config, &run->machine, why);
     if (error)
         return enlt_fail(create_status(error), "%s", why);
+    run->disk_count = 0; /* they are the machine's */
     watch_signals(run->machine);
     atexit(enlm_machine_restore_terminal);
     enlm_machine_run(run->machine, &result);

@@ -14,6 +14,7 @@
 #include "vmm/boot/boot.h"
 #include "vmm/console.h"
 #include "vmm/cpu.h"
+#include "vmm/device.h"
 #include "vmm/loop.h"
 #include "vmm/machine.h"
 #include "vmm/memory.h"
@@ -53,6 +54,20 @@ enum enlm_end {
     ENLM_END_ERROR,
 };
 
+/* A SCSI controller: scsi.c. */
+struct enlm_scsi {
+    struct enlm_device device;
+    struct enlh_storage *storage;
+    uint32_t index; /* in enlm_machine.scsi */
+};
+
+/* The integration services: services.c. NULL without VMBus. */
+struct enlm_services {
+    struct enlh_heartbeat *heartbeat;
+    struct enlh_timesync *timesync;
+    struct enlh_shutdown *shutdown;
+};
+
 struct enlm_machine {
     struct enlm_machine_config config;
     struct enlh_config identity;
@@ -79,11 +94,11 @@ struct enlm_machine {
     struct enlh_partition *partition;
     struct enlh_vmbus *bus;
     struct enlm_worker_pool workers;
-    struct enlh_storage *storage[ENLM_CONTROLLERS];
-    uint32_t storage_count, storage_left;
-    struct enlh_heartbeat *heartbeat;
-    struct enlh_timesync *timesync;
-    struct enlh_shutdown *shutdown;
+    struct enlm_device_list devices;
+    struct enlm_scsi *scsi[ENLM_CONTROLLERS];
+    uint32_t disk_number; /* of the next disk */
+    bool owns_disks;      /* what a disk stands on is to be released */
+    struct enlm_services services;
 
     _Atomic uint32_t asked; /* ENLM_ASK_ */
     _Atomic int end;        /* enum enlm_end */
@@ -122,13 +137,27 @@ ENL_MUST_CHECK int enlm_platform_init(struct enlm_machine *machine);
 void enlm_platform_fini(struct enlm_machine *machine);
 void enlm_platform_reset(struct enlm_machine *machine);
 
-/* devices.c: VMBus and what is on it. */
+/* devices.c: VMBus, and all that is on it. */
 ENL_MUST_CHECK int enlm_devices_init(struct enlm_machine *machine, char why[ENLM_WHY]);
 void enlm_devices_fini(struct enlm_machine *machine);
 /* Take every channel back from the guest. Thread: loop, no vCPU runs. */
 void enlm_devices_reset(struct enlm_machine *machine);
-void enlm_devices_powerdown(struct enlm_machine *machine);
-void enlm_devices_tell_time(struct enlm_machine *machine);
+
+/* channels.c: their workers. */
+extern const struct enlh_vmbus_ops enlm_channels_ops; /* ctx: the machine */
+int enlm_channels_wake_fd(void *ctx, struct enlh_channel *channel);
+
+/* scsi.c, disk.c, services.c: what the machine has at its start; one more of a kind. */
+ENL_MUST_CHECK int enlm_scsi_init(struct enlm_machine *machine, char why[ENLM_WHY]);
+ENL_MUST_CHECK int enlm_scsi_add(struct enlm_machine *machine, uint32_t index);
+ENL_MUST_CHECK int enlm_disk_init(struct enlm_machine *machine, char why[ENLM_WHY]);
+/* The controller is gone, and its disks with it. */
+void enlm_disk_drop_all(struct enlm_scsi *scsi);
+ENL_MUST_CHECK int enlm_services_init(struct enlm_machine *machine);
+void enlm_services_fini(struct enlm_machine *machine);
+/* A request that comes too early waits for the service to be ready. */
+void enlm_services_powerdown(struct enlm_machine *machine);
+void enlm_services_tell_time(struct enlm_machine *machine);
 
 /* setup.c: KVM, memory, vCPUs, engine, partition; the loading of a kernel. */
 ENL_MUST_CHECK int enlm_setup(struct enlm_machine *machine, char why[ENLM_WHY]);

@@ -157,11 +157,11 @@ rung(void *ctx)
     if (asked & ENLM_ASK_POWERDOWN_NEW)
         machine->powerdown_waits = true;
     if (asked & ENLM_ASK_POWERDOWN)
-        enlm_devices_powerdown(machine);
+        enlm_services_powerdown(machine);
     if (asked & ENLM_ASK_CONSOLE)
         enlm_console_more(&machine->console);
     if (asked & ENLM_ASK_TIME)
-        enlm_devices_tell_time(machine);
+        enlm_services_tell_time(machine);
 }
 
 static void
@@ -395,6 +395,7 @@ enlm_machine_create(const struct enlm_machine_config *config, struct enlm_machin
         enlm_machine_destroy(machine);
         return err;
     }
+    machine->owns_disks = true;
     *out = machine;
     return 0;
 }

@@ -22,10 +22,13 @@
 struct enlm_machine;
 
 struct enlm_disk {
-    struct enlh_block block; /* borrowed until destroy */
-    uint32_t controller;     /* below ENLM_CONTROLLERS */
-    uint32_t lun;            /* below ENLM_LUNS */
+    struct enlh_block block; /* the machine's, once it takes the disk, until release() */
+    /* (optional) The disk has gone: close what it stood on. Thread: loop. */
+    void (*release)(struct enlh_block *block);
+    uint32_t controller; /* below ENLM_CONTROLLERS */
+    uint32_t lun;        /* below ENLM_LUNS */
     bool readonly;
+    const char *id;     /* (optional) else "disk0" and so on; copied */
     const char *serial; /* (optional) up to 32 ASCII characters; copied */
 };
 
@@ -94,7 +97,8 @@ ENL_MUST_CHECK int enlm_machine_probe(int kvm_fd, struct enlk_caps *caps,
 
 /*
  * Check config and the files and make the machine: nothing runs yet, the terminal is
- * untouched. Strings are copied. Returns 0 and an owned machine, or with a sentence in why
+ * untouched. Strings are copied; the disks are the machine's from now on. Returns 0 and an
+ * owned machine, or with a sentence in why, and the disks still the caller's,
  *   -ENL_E_INVAL   the configuration, a feature that the engine cannot serve;
  *   -ENL_E_PROTO   the kernel is neither format, or is damaged;
  *   -ENL_E_NOTSUP  this KVM lacks a capability;

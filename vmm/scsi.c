@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm/scsi.c - the machine's SCSI controllers
+ *
+ * Run by the loop and by the machine's maker. Every controller has an instance of its own,
+ * the same at each start, because a guest that resumes looks for it again. A controller
+ * that leaves takes its disks along.
+ * Tests: test/os (DS01 to DS03).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/internal.h"
+
+#define SUBCHANNELS_MAX 15u
+
+static void
+scsi_done(void *ctx)
+{
+    struct enlm_scsi *scsi = ctx;
+
+    enlm_disk_drop_all(scsi);
+    scsi->device.machine->scsi[scsi->index] = NULL;
+    enlm_device_gone(&scsi->device);
+}
+
+static void
+scsi_unplug(struct enlm_device *device)
+{
+    struct enlm_scsi *scsi = (struct enlm_scsi *)device;
+
+    enlh_storage_destroy(scsi->storage, scsi_done, scsi);
+}
+
+static void
+scsi_free(struct enlm_device *device)
+{
+    free(device);
+}
+
+static const struct enlm_device_ops scsi_ops = {"scsi", scsi_unplug, scsi_free};
+
+static int
+create_storage(struct enlm_scsi *scsi)
+{
+    /* f8b3781a-1e82-4818-a1c3-63d806ec15bb and those after it */
+    struct enl_guid instance = {{0x1a, 0x78, 0xb3, 0xf8, 0x82, 0x1e, 0x18, 0x48, 0xa1,
+                                 0xc3, 0x63, 0xd8, 0x06, 0xec, 0x15, 0xbb}};
+    struct enlm_machine *machine = scsi->device.machine;
+    struct enlh_storage_config config;
+    uint32_t others = machine->config.cpus - 1;
+
+    instance.b[0] = (uint8_t)(instance.b[0] + scsi->index);
+    memset(&config, 0, sizeof(config));
+    config.size = sizeof(config);
+    config.instance = instance;
+    config.name = scsi->device.id;
+    config.max_subchannels =
+        (uint16_t)(others < SUBCHANNELS_MAX ? others : SUBCHANNELS_MAX);
+    config.wake_fd = enlm_channels_wake_fd;
+    config.wake_ctx = machine;
+    return enlh_storage_create(machine->bus, &config, &scsi->storage);
+}
+
+int
+enlm_scsi_add(struct enlm_machine *machine, uint32_t index)
+{
+    struct enlm_scsi *scsi;
+    char id[ENLM_ID];
+    int err;
+
+    if (machine->scsi[index])
+        return -ENL_E_EXIST;
+    scsi = calloc(1, sizeof(*scsi));
+    if (!scsi)
+        return -ENL_E_NOMEM;
+    scsi->device.ops = &scsi_ops;
+    scsi->device.machine = machine;
+    scsi->index = index;
+    snprintf(id, sizeof(id), "scsi%u", index);
+    err = enlm_device_add(&scsi->device, id);
+    if (err) {
+        free(scsi);
+        return err;
+    }
+    err = create_storage(scsi);
+    if (err) {
+        enlm_device_gone(&scsi->device);
+        return err;
+    }
+    machine->scsi[index] = scsi;
+    return 0;
+}
+
+static uint32_t
+count(const struct enlm_machine *machine)
+{
+    uint32_t n = machine->config.controllers;
+
+    for (size_t i = 0; i < machine->config.disk_count; i++) {
+        if (machine->disks[i].controller >= n)
+            n = machine->disks[i].controller + 1;
+    }
+    return n;
+}
+
+int
+enlm_scsi_init(struct enlm_machine *machine, char why[ENLM_WHY])
+{
+    uint32_t n = count(machine);
+
+    for (uint32_t i = 0; i < n; i++) {
+        int err = enlm_scsi_add(machine, i);
+
+        if (err)
+            return enlm_refuse(why, err, "SCSI controller %u cannot be made: %s", i,
+                               strerror(-err));
+    }
+    return 0;
+}
