@@ -41,7 +41,7 @@ help(void)
         printf("  %-10s %s\n", verbs[i].name, verbs[i].help);
     printf("  %-10s %s\n", "help VERB", "what a verb takes; also 'enlight VERB --help'");
     printf("  %-10s %s\n", "version", "print the version");
-    printf("\nThe manual is enlight(1).\n");
+    printf("\nThe manual is enlight(1), and enlight-VERB(1) for a verb.\n");
     return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * tool/status.h - how the enlight command ends, and how it says why
  *
- * The numbers are documented in enlight(1) and never change.
+ * The numbers are documented in enlight-run(1) and never change.
  */
 #ifndef ENLIGHT_TOOL_STATUS_H
 #define ENLIGHT_TOOL_STATUS_H

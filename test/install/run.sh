@@ -122,7 +122,7 @@ command_runs()
 manual_is_clean()
 {
     local messages
-    messages=$(mandoc -T lint "$manual" 2>&1) || true
+    messages=$(mandoc -T lint "$manuals"/man*/enlight*.[1-9] 2>&1 | grep -v 'referenced manual not found') || true
     echo "$messages"
     [ -z "$messages" ]
 }
@@ -131,7 +131,7 @@ manual_is_clean()
 manual_has_every_option()
 {
     local word
-    ! grep -q '@[A-Z]*@' "$manual" || return 1
+    ! grep -q '@[A-Z]*@' "$manuals"/man*/enlight*.[1-9] || return 1
     "$stage$prefix/bin/enlight" run --help | grep -oE '^ +(-., )?--[a-z-]+|^ {10}[a-z0-9-]+=' |
         sed -E 's/.*--/Fl -/; s/^ +(.*)=$/Cm \1/' >"$work/words"
     [ "$(wc -l <"$work/words")" -gt 15 ] || return 1
@@ -194,7 +194,7 @@ pc=$(find "$stage" -name pkgconfig -type d)
 [ -n "$pc" ] || exit 1
 prefix=$(PKG_CONFIG_PATH=$pc pkg-config --variable=prefix libenlight-host)
 libdir=$(PKG_CONFIG_PATH=$pc pkg-config --variable=libdir libenlight-host)
-data=$prefix/share/enlight manual=$stage$prefix/share/man/man1/enlight.1
+data=$prefix/share/enlight manuals=$stage$prefix/share/man manual=$stage$prefix/share/man/man1/enlight-run.1
 
 verdict headers_land_where_they_should headers_land
 verdict archives_are_whole_and_have_pkg_config_files archives_are_whole
