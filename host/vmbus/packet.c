@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "common/gparange.h"
-#include "enlight/abi/ring.h"
 #include "host/vmbus/channel.h"
 
 #define ENLH_PACKET_BUDGET 128u
@@ -74,13 +73,13 @@ enlh_channel_publish(struct enlh_channel *channel)
  * and say how much is wanted. The guest may have made room in the meantime.
  */
 static bool
-enlh_packet_wait_room(struct enlh_channel *channel, uint32_t payload_len)
+enlh_packet_wait_room(struct enlh_channel *channel, uint32_t desc_len,
+                      uint32_t payload_len)
 {
-    struct enlh_wire *wire = &channel->wire;
-    uint32_t size = enl_ring_packet_size(sizeof(struct enl_packet), payload_len);
+    uint32_t size = enl_ring_packet_size(desc_len, payload_len);
 
     enlh_channel_publish(channel);
-    return enl_ring_wait_space(&wire->out, size);
+    return enl_ring_wait_space(&channel->wire.out, size);
 }
 
 /*
@@ -102,23 +101,27 @@ enlh_packet_put_end(struct enlh_channel *channel, int result)
     return atomic_load(&channel->hand.order) == ENLH_ORDER_RUN ? -ENL_E_AGAIN : 0;
 }
 
+/* A packet of up to three pieces; the first extra bytes of them belong to the descriptor. */
 static int
 enlh_packet_put(struct enlh_channel *channel, const struct enl_packet *head,
-                const void *payload, uint32_t len)
+                const struct enl_ring_piece *pieces, uint32_t piece_count, uint32_t extra)
 {
     struct enlh_wire *wire = &channel->wire;
-    const struct enl_ring_piece piece = {.data = payload, .len = len};
+    uint32_t len = 0;
     int r;
 
     if (enlh_packet_silenced(channel))
         return 0;
     if (wire->broken)
         return -ENL_E_PROTO;
-    r = enl_ring_put(&wire->out, head->type, head->flags, head->transaction_id, &piece, 1,
-                     0);
-    if (r == -ENL_E_AGAIN && enlh_packet_wait_room(channel, len))
+    for (uint32_t i = 0; i < piece_count; i++)
+        len += pieces[i].len;
+    r = enl_ring_put(&wire->out, head->type, head->flags, head->transaction_id, pieces,
+                     piece_count, extra);
+    if (r == -ENL_E_AGAIN &&
+        enlh_packet_wait_room(channel, (uint32_t)sizeof(*head) + extra, len - extra))
         r = enl_ring_put(&wire->out, head->type, head->flags, head->transaction_id,
-                         &piece, 1, 0);
+                         pieces, piece_count, extra);
     return enlh_packet_put_end(channel, r);
 }
 
@@ -128,8 +131,9 @@ enlh_channel_complete(struct enlh_channel *channel, uint64_t transaction_id,
 {
     const struct enl_packet head = {.type = ENL_PACKET_COMPLETION,
                                     .transaction_id = transaction_id};
+    const struct enl_ring_piece piece = {.data = payload, .len = len};
 
-    return enlh_packet_put(channel, &head, payload, len);
+    return enlh_packet_put(channel, &head, &piece, 1, 0);
 }
 
 int
@@ -141,8 +145,33 @@ enlh_channel_send(struct enlh_channel *channel, uint64_t transaction_id,
         .flags = wants_completion ? ENL_PACKET_FLAG_COMPLETION : 0,
         .transaction_id = transaction_id,
     };
+    const struct enl_ring_piece piece = {.data = payload, .len = len};
 
-    return enlh_packet_put(channel, &head, payload, len);
+    return enlh_packet_put(channel, &head, &piece, 1, 0);
+}
+
+int
+enlh_channel_send_pages(struct enlh_channel *channel, uint64_t transaction_id,
+                        const struct enlh_page_ranges *pages, const void *payload,
+                        uint32_t len)
+{
+    struct enl_packet_transfer_pages head = {
+        .head = {.type = ENL_PACKET_TRANSFER_PAGES,
+                 .flags = ENL_PACKET_FLAG_COMPLETION,
+                 .transaction_id = transaction_id},
+        .pageset_id = pages->pageset_id,
+        .range_count = pages->count,
+    };
+    const uint32_t rest = (uint32_t)(sizeof(head) - sizeof(head.head));
+    const struct enl_ring_piece pieces[] = {
+        {.data = (const uint8_t *)&head + sizeof(head.head), .len = rest},
+        {.data = pages->ranges, .len = pages->count * (uint32_t)sizeof(*pages->ranges)},
+        {.data = payload, .len = len},
+    };
+
+    if (!pages->count || pages->count > ENLH_PAGE_RANGES_MAX)
+        return -ENL_E_MSGSIZE;
+    return enlh_packet_put(channel, &head.head, pieces, 3, rest + pieces[1].len);
 }
 
 /* ---- from the guest ---- */

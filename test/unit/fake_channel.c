@@ -37,10 +37,21 @@ fake_bus_init(struct enlh_vmbus *bus, struct fake *fake)
     must(enlh_defer_init(&bus->deferred, &fake->ops, fake, bus_woken, bus) == 0);
 }
 
+/* With the worker gone nothing is lent any more. */
+static void
+channel_tear(struct enlh_channel *channel)
+{
+    for (uint32_t i = 0; i < FAKE_GPADLS; i++) {
+        free(channel->gpadls[i].spans);
+        channel->gpadls[i] = (struct fake_gpadl){0};
+    }
+}
+
 static void
 channel_free(struct enlh_channel *channel)
 {
     fake_channel_drop_packets(channel);
+    channel_tear(channel);
     free(channel);
 }
 
@@ -203,6 +214,79 @@ enlh_channel_send(struct enlh_channel *channel, uint64_t transaction_id,
     return channel_add(channel, &head, payload, len);
 }
 
+int
+enlh_channel_send_pages(struct enlh_channel *channel, uint64_t transaction_id,
+                        const struct enlh_page_ranges *pages, const void *payload,
+                        uint32_t len)
+{
+    struct fake_answer head = {.wants_completion = true,
+                               .transaction_id = transaction_id,
+                               .pageset_id = pages->pageset_id,
+                               .range_count = pages->count};
+
+    must(pages->count && pages->count <= FAKE_RANGES);
+    memcpy(head.ranges, pages->ranges, pages->count * sizeof(*pages->ranges));
+    return channel_add(channel, &head, payload, len);
+}
+
+/* ---- GPADLs ---- */
+
+static struct fake_gpadl *
+channel_gpadl(struct enlh_channel *channel, uint32_t handle)
+{
+    for (uint32_t i = 0; i < FAKE_GPADLS; i++) {
+        if (channel->gpadls[i].handle == handle)
+            return &channel->gpadls[i];
+    }
+    return NULL;
+}
+
+void
+fake_channel_lend(struct enlh_channel *channel, uint32_t handle,
+                  const struct enlh_span *spans, uint32_t span_count)
+{
+    struct fake_gpadl *gpadl = channel_gpadl(channel, 0);
+
+    must(handle && gpadl && span_count);
+    gpadl->spans = malloc(span_count * sizeof(*spans));
+    must(gpadl->spans);
+    memcpy(gpadl->spans, spans, span_count * sizeof(*spans));
+    gpadl->span_count = span_count;
+    gpadl->handle = handle;
+}
+
+bool
+fake_channel_is_lent(const struct enlh_channel *channel, uint32_t handle)
+{
+    const struct fake_gpadl *gpadl =
+        channel_gpadl((struct enlh_channel *)(uintptr_t)channel, handle);
+
+    return gpadl && gpadl->is_lent;
+}
+
+int
+enlh_channel_gpadl(struct enlh_channel *channel, uint32_t handle,
+                   const struct enlh_span **spans, uint32_t *span_count)
+{
+    struct fake_gpadl *gpadl = handle ? channel_gpadl(channel, handle) : NULL;
+
+    if (!gpadl)
+        return -ENL_E_NOENT;
+    gpadl->is_lent = true;
+    *spans = gpadl->spans;
+    *span_count = gpadl->span_count;
+    return 0;
+}
+
+void
+enlh_channel_gpadl_put(struct enlh_channel *channel, uint32_t handle)
+{
+    struct fake_gpadl *gpadl = handle ? channel_gpadl(channel, handle) : NULL;
+
+    if (gpadl)
+        gpadl->is_lent = false;
+}
+
 void
 enlh_channel_publish(struct enlh_channel *channel)
 {
@@ -296,6 +380,7 @@ fake_channel_try_close(struct enlh_channel *channel, uint32_t turns)
             channel->ops.close(channel->dev, channel);
         channel->is_open = false;
         fake_channel_drop_packets(channel);
+        channel_tear(channel);
         return true;
     }
     return false;

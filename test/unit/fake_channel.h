@@ -32,6 +32,8 @@
 #define FAKE_ANSWER_MAX  256u
 #define FAKE_PACKETS     8192u
 #define FAKE_PAYLOAD_MAX 512u
+#define FAKE_RANGES      64u
+#define FAKE_GPADLS      8u
 
 struct fake_answer {
     bool is_completion;
@@ -39,6 +41,17 @@ struct fake_answer {
     uint64_t transaction_id;
     uint32_t len;
     uint8_t data[FAKE_ANSWER_MAX] __attribute__((aligned(8)));
+    uint16_t pageset_id;
+    uint32_t range_count; /* not 0: a packet of transfer pages */
+    struct enl_transfer_range ranges[FAKE_RANGES];
+};
+
+/* A buffer that the guest has shown to the host. */
+struct fake_gpadl {
+    uint32_t handle; /* 0: none */
+    struct enlh_span *spans;
+    uint32_t span_count;
+    bool is_lent;
 };
 
 /* What the guest put into the ring. */
@@ -67,6 +80,7 @@ struct enlh_channel {
     uint32_t packet_head, packet_count;
     struct fake_answer answers[FAKE_ANSWERS];
     uint32_t answer_head, answer_count;
+    struct fake_gpadl gpadls[FAKE_GPADLS];
 };
 
 struct enlh_vmbus {
@@ -98,6 +112,11 @@ void fake_channel_put(struct enlh_channel *channel, uint16_t type,
                       const struct enlh_span *spans, uint32_t span_count);
 /* One turn of the worker. Returns how many packets the device took. */
 uint32_t fake_channel_run(struct enlh_channel *channel);
+/* Establish a GPADL over these spans; copies them. Gone when the channel closes. */
+void fake_channel_lend(struct enlh_channel *channel, uint32_t handle,
+                       const struct enlh_span *spans, uint32_t span_count);
+/* The device holds it. */
+bool fake_channel_is_lent(const struct enlh_channel *channel, uint32_t handle);
 /* The oldest thing that the device sent; false: nothing. */
 bool fake_channel_take(struct enlh_channel *channel, struct fake_answer *out);
 void fake_channel_drop_packets(struct enlh_channel *channel);

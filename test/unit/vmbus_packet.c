@@ -296,6 +296,56 @@ packet_publish_shows_it_now(void **state)
     rig_stop(&r);
 }
 
+/* ---- transfer pages ---- */
+
+static const struct enl_transfer_range two_ranges[] = {{100, 0}, {1500, 1728}};
+
+static void
+send_pages(struct rig_device *dev, struct enlh_channel *ch)
+{
+    struct enlh_page_ranges pages = {
+        .pageset_id = 0xCAFE, .count = 2, .ranges = two_ranges};
+
+    dev->on_run = NULL;
+    assert_int_equal(enlh_channel_send_pages(ch, 77, &pages, "payload!", 8), 0);
+    pages.count = 0;
+    assert_int_equal(enlh_channel_send_pages(ch, 78, &pages, "payload!", 8),
+                     -ENL_E_MSGSIZE);
+    pages.count = ENLH_PAGE_RANGES_MAX + 1;
+    assert_int_equal(enlh_channel_send_pages(ch, 78, &pages, "payload!", 8),
+                     -ENL_E_MSGSIZE);
+}
+
+/* R08 */
+static void
+packet_transfer_pages_names_set_and_ranges(void **state)
+{
+    struct enl_packet_transfer_pages head;
+    struct enl_transfer_range ranges[2];
+    struct enl_ring_packet packet;
+    uint8_t payload[8];
+
+    (void)state;
+    start();
+    r.dev.on_run = send_pages;
+    assert_int_equal(enlh_channel_run(channel), ENLH_RUN_IDLE);
+    assert_true(rig_receive(&guest, &packet, payload, 8));
+    assert_int_equal(packet.type, ENL_PACKET_TRANSFER_PAGES);
+    assert_int_equal(packet.flags, ENL_PACKET_FLAG_COMPLETION);
+    assert_int_equal(packet.transaction_id, 77);
+    assert_int_equal(packet.desc_len, sizeof(head) + sizeof(ranges));
+    assert_memory_equal(payload, "payload!", 8);
+    assert_int_equal(enl_ring_copy(&guest.in, &packet, 0, &head, sizeof(head)), 0);
+    assert_int_equal(head.pageset_id, 0xCAFE);
+    assert_int_equal(head.sender_owns_set, 0);
+    assert_int_equal(head.range_count, 2);
+    assert_int_equal(
+        enl_ring_copy(&guest.in, &packet, sizeof(head), ranges, sizeof(ranges)), 0);
+    assert_memory_equal(ranges, two_ranges, sizeof(ranges));
+    assert_false(rig_receive(&guest, &packet, NULL, 0));
+    rig_stop(&r);
+}
+
 /* ---- no room ---- */
 
 /* R15, host to guest: it says how much it needs, and goes on when that is there. */
@@ -675,6 +725,7 @@ main(void)
         cmocka_unit_test(packet_no_interrupt_while_the_guest_has_not_read),
         cmocka_unit_test(packet_no_interrupt_while_the_guest_masks),
         cmocka_unit_test(packet_publish_shows_it_now),
+        cmocka_unit_test(packet_transfer_pages_names_set_and_ranges),
         cmocka_unit_test(packet_a_full_ring_to_the_guest_waits_for_room),
         cmocka_unit_test(packet_a_guest_that_waits_for_room_is_signalled),
         cmocka_unit_test(packet_that_can_never_fit_is_told_apart),

@@ -17,6 +17,7 @@
 #ifndef ENLIGHT_HOST_VMBUS_H
 #define ENLIGHT_HOST_VMBUS_H
 
+#include "enlight/abi/ring.h"
 #include "enlight/host/memory.h"
 #include "enlight/host/partition.h"
 #include "enlight/host/vp.h"
@@ -214,6 +215,20 @@ ENL_MUST_CHECK int enlh_channel_complete(struct enlh_channel *channel,
 ENL_MUST_CHECK int enlh_channel_send(struct enlh_channel *channel,
                                      uint64_t transaction_id, bool wants_completion,
                                      const void *payload, uint32_t len);
+/*
+ * Pieces of a buffer that the guest has lent (enlh_channel_gpadl()) and the two sides have
+ * given a number; the guest answers with a completion when it is done with all of them.
+ */
+#define ENLH_PAGE_RANGES_MAX 4096u
+struct enlh_page_ranges {
+    uint16_t pageset_id;
+    uint32_t count; /* 1 to ENLH_PAGE_RANGES_MAX */
+    const struct enl_transfer_range *ranges;
+};
+ENL_MUST_CHECK int enlh_channel_send_pages(struct enlh_channel *channel,
+                                           uint64_t transaction_id,
+                                           const struct enlh_page_ranges *pages,
+                                           const void *payload, uint32_t len);
 void enlh_channel_publish(struct enlh_channel *channel);
 
 /* Who it is. Thread: any, while the channel lives. */
