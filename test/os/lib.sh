@@ -59,7 +59,7 @@ rows()
 tail_of_log()
 {
     tail -n 25 "$log" | tr -d '\r' | sed 's/^/# /'
-    tail -n 10 "$log.err" | sed 's/^/# stderr: /'
+    tail -n 80 "$log.err" | sed 's/^/# stderr: /'
 }
 
 # ended NAME EXPECTED: enlight's own exit status.
