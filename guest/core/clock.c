@@ -135,3 +135,40 @@ enlg_clock_is_fast(const struct enlg_clock *in)
     return clock->page && __atomic_load_n(&clock->page->sequence, __ATOMIC_RELAXED) !=
                               ENL_TSC_SEQUENCE_INVALID;
 }
+
+/* ---- rates ---- */
+
+static int
+rate_read(const struct enlg_partition *partition, uint32_t reg, uint64_t *hz)
+{
+    return hz ? reg_get(partition, reg, hz) : 0;
+}
+
+int
+enlg_clock_frequencies(const struct enlg_partition *partition, uint64_t *tsc_hz,
+                       uint64_t *apic_hz)
+{
+    int rc;
+
+    if (!enlg_partition_has(partition, ENL_PRIV_FREQUENCY) ||
+        !has_features(partition, ENL_FEAT_FREQUENCY))
+        return -ENL_E_NOTSUP;
+    rc = rate_read(partition, ENL_REG_TSC_FREQUENCY, tsc_hz);
+    return rc ? rc : rate_read(partition, ENL_REG_APIC_FREQUENCY, apic_hz);
+}
+
+int
+enlg_clock_set_invariant(const struct enlg_partition *partition)
+{
+    uint64_t value = 0;
+    int rc;
+
+    if (!enlg_partition_has(partition, ENL_PRIV_TSC_INVARIANT))
+        return -ENL_E_NOTSUP;
+    rc = reg_set(partition, ENL_REG_TSC_INVARIANT_CONTROL, ENL_TSC_INVARIANT_EXPOSE);
+    if (!rc)
+        rc = reg_get(partition, ENL_REG_TSC_INVARIANT_CONTROL, &value);
+    if (rc)
+        return rc;
+    return value & ENL_TSC_INVARIANT_EXPOSE ? 0 : -ENL_E_IO;
+}

@@ -37,10 +37,10 @@ full_fence(void)
 #define ENLG_PAGE_ALIGNED(p) (((uintptr_t)(p)&ENL_PAGE_MASK) == 0)
 
 struct part {
-    const struct enlg_platform *platform;
+    struct enlg_platform platform;
     struct enlg_features features;
-    void *hypercall_page;
-    const void *hypercall_code;
+    const void *hypercall_code; /* NULL: none, or none needed */
+    bool calls;                 /* hypercalls can be made */
 };
 ENLG_FITS(struct part, struct enlg_partition);
 
@@ -59,7 +59,7 @@ part_in(const struct enlg_partition *partition)
 static inline const struct enlg_platform *
 platform_of(const struct enlg_partition *partition)
 {
-    return part_in(partition)->platform;
+    return &part_in(partition)->platform;
 }
 
 static inline int
@@ -96,6 +96,20 @@ log_line(const struct enlg_partition *partition, enum enlg_log_level level,
         p->log(p->ctx, level, text);
 }
 
+/* All of these ENL_FEAT_* are announced. */
+static inline bool
+has_features(const struct enlg_partition *partition, uint32_t features)
+{
+    return (part_in(partition)->features.features & features) == features;
+}
+
+/* All of these ENL_HINT_* are given. */
+static inline bool
+has_hints(const struct enlg_partition *partition, uint32_t hints)
+{
+    return (part_in(partition)->features.hints & hints) == hints;
+}
+
 /* One hypercall; the result word. */
 static inline uint64_t
 hypercall_raw(const struct enlg_partition *partition, uint64_t control, uint64_t input,
@@ -103,8 +117,24 @@ hypercall_raw(const struct enlg_partition *partition, uint64_t control, uint64_t
 {
     const struct part *part = part_in(partition);
 
-    return part->platform->hypercall(part->platform->ctx, part->hypercall_code, control,
-                                     input, output);
+    return part->platform.hypercall(part->platform.ctx, part->hypercall_code, control,
+                                    input, output);
+}
+
+/*
+ * Give the hypercall page back and forget who we are. The page before the identity:
+ * without one the hypervisor may ignore the page.
+ */
+static inline void
+hypercalls_end(struct enlg_partition *partition)
+{
+    struct part *part = part_of(partition);
+
+    part->calls = false;
+    part->hypercall_code = NULL;
+    if (!part->platform.no_hypercall_page)
+        (void)reg_set(partition, ENL_REG_HYPERCALL, 0);
+    (void)reg_set(partition, ENL_REG_GUEST_OS_ID, 0);
 }
 
 #endif

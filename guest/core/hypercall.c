@@ -34,46 +34,56 @@ page_hand_over(struct enlg_partition *partition, void *page)
     return (value & (ENL_HYPERCALL_GPA | ENL_HYPERCALL_ENABLE)) == want ? 0 : -ENL_E_IO;
 }
 
+static int
+page_enable(struct part *part, struct enlg_partition *partition, void *page)
+{
+    const struct enlg_platform *p = &part->platform;
+    const void *code = page;
+    int rc;
+
+    if (p->no_hypercall_page)
+        return 0;
+    rc = page_hand_over(partition, page);
+    if (!rc && p->map_exec) {
+        rc = p->map_exec(p->ctx, page, &code);
+        if (rc)
+            (void)reg_set(partition, ENL_REG_HYPERCALL, 0);
+    }
+    if (!rc)
+        part->hypercall_code = code;
+    return rc;
+}
+
 int
 enlg_hypercall_enable(struct enlg_partition *partition, void *page, uint64_t guest_os_id)
 {
     struct part *part = part_of(partition);
-    const struct enlg_platform *p = part->platform;
-    const void *code = page;
     int rc;
 
-    if (!page || !ENLG_PAGE_ALIGNED(page) || guest_os_id == 0)
+    if (guest_os_id == 0 || !ENLG_PAGE_ALIGNED(page) ||
+        (!page && !part->platform.no_hypercall_page))
         return -ENL_E_INVAL;
     rc = reg_set(partition, ENL_REG_GUEST_OS_ID, guest_os_id);
     if (rc)
         return rc;
-    rc = page_hand_over(partition, page);
-    if (!rc && p->map_exec)
-        rc = p->map_exec(p->ctx, page, &code);
-    if (rc) {
+    rc = page_enable(part, partition, page);
+    if (rc)
         (void)reg_set(partition, ENL_REG_GUEST_OS_ID, 0);
-        return rc;
-    }
-    part->hypercall_page = page;
-    part->hypercall_code = code;
-    return 0;
+    part->calls = rc == 0;
+    return rc;
 }
 
 void
 enlg_hypercall_disable(struct enlg_partition *partition)
 {
     struct part *part = part_of(partition);
-    const struct enlg_platform *p = part->platform;
+    const struct enlg_platform *p = &part->platform;
 
-    if (!part->hypercall_page)
+    if (!part->calls)
         return;
-    if (p->map_exec && p->unmap_exec)
+    if (p->map_exec && p->unmap_exec && part->hypercall_code)
         p->unmap_exec(p->ctx, part->hypercall_code);
-    part->hypercall_page = NULL;
-    part->hypercall_code = NULL;
-    /* The page before the identity: without one the hypervisor may ignore the page. */
-    (void)reg_set(partition, ENL_REG_HYPERCALL, 0);
-    (void)reg_set(partition, ENL_REG_GUEST_OS_ID, 0);
+    hypercalls_end(partition);
 }
 
 int
@@ -127,9 +137,41 @@ enlg_hypercall_fast16(const struct enlg_partition *partition, uint16_t code,
 {
     uint64_t result;
 
-    if (!part_in(partition)->hypercall_code)
+    if (!part_in(partition)->calls)
         return -ENL_E_INVAL;
     result = hypercall_raw(partition, code | ENL_HCALL_FAST, input0, input1);
+    return enlg_hypercall_error((uint16_t)(result & ENL_HCALL_STATUS));
+}
+
+static bool
+varhead_is_good(uint32_t varhead)
+{
+    return (varhead & 7) == 0 && varhead <= VARHEAD_MAX;
+}
+
+static uint64_t
+control_of(uint16_t code, uint32_t varhead)
+{
+    return code | (uint64_t)(varhead / 8) << ENL_HCALL_VARHEAD_SHIFT;
+}
+
+int
+enlg_hypercall_fast(const struct enlg_partition *partition, uint16_t code,
+                    uint32_t varhead, const void *input, uint32_t len)
+{
+    const struct part *part = part_in(partition);
+    const struct enlg_platform *p = &part->platform;
+    uint64_t words[ENLG_FAST_WORDS] = {0};
+    uint64_t result;
+
+    if (!part->calls || len > ENLG_FAST_MAX || (len & 7) != 0 ||
+        !varhead_is_good(varhead))
+        return -ENL_E_INVAL;
+    if (!p->hypercall_fast || !has_features(partition, ENL_FEAT_XMM_INPUT))
+        return -ENL_E_NOTSUP;
+    memcpy(words, input, len);
+    result = p->hypercall_fast(p->ctx, part->hypercall_code,
+                               control_of(code, varhead) | ENL_HCALL_FAST, words);
     return enlg_hypercall_error((uint16_t)(result & ENL_HCALL_STATUS));
 }
 
@@ -144,16 +186,16 @@ static bool
 operands_are_good(const struct enlg_partition *partition, const void *input,
                   const void *output, uint32_t varhead)
 {
-    return part_in(partition)->hypercall_code &&
+    return part_in(partition)->calls &&
            (((uintptr_t)input | (uintptr_t)output) & (ENL_HCALL_ALIGN - 1)) == 0 &&
-           (varhead & 7) == 0 && varhead <= VARHEAD_MAX;
+           varhead_is_good(varhead);
 }
 
 int
 enlg_hypercall_memory(const struct enlg_partition *partition, uint16_t code,
                       uint32_t varhead, const void *input, void *output)
 {
-    uint64_t control = code | (uint64_t)(varhead / 8) << ENL_HCALL_VARHEAD_SHIFT;
+    uint64_t control = control_of(code, varhead);
     uint64_t result;
 
     if (!operands_are_good(partition, input, output, varhead))
@@ -171,8 +213,8 @@ enlg_hypercall_rep(const struct enlg_partition *partition, struct enlg_rep *rep)
     if (!operands_are_good(partition, rep->input, rep->output, rep->varhead) ||
         rep->count == 0 || rep->count > REP_MAX)
         return -ENL_E_INVAL;
-    base = rep->code | (uint64_t)(rep->varhead / 8) << ENL_HCALL_VARHEAD_SHIFT |
-           (uint64_t)rep->count << ENL_HCALL_REP_COUNT_SHIFT;
+    base = control_of(rep->code, rep->varhead) | (uint64_t)rep->count
+                                                     << ENL_HCALL_REP_COUNT_SHIFT;
     input = operand_gpa(partition, rep->input);
     output = operand_gpa(partition, rep->output);
     while (rep->done < rep->count) {

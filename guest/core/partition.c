@@ -77,6 +77,14 @@ features_read_more(const struct enlg_platform *p, struct enlg_features *f)
             leaf_read(p, ENL_CPUID_ISOLATION).ebx & ENL_ISOLATION_EBX_TYPE_MASK;
 }
 
+/* A platform that was compiled against an older header has no more than it says. */
+static void
+platform_copy(struct enlg_platform *to, const struct enlg_platform *from)
+{
+    memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+    to->size = sizeof(*to);
+}
+
 int
 enlg_partition_init(struct enlg_partition *partition,
                     const struct enlg_platform *platform)
@@ -89,7 +97,7 @@ enlg_partition_init(struct enlg_partition *partition,
     memset(partition, 0, sizeof(*partition));
     if (!hypervisor_is_ours(platform, &max_leaf))
         return -ENL_E_NODEV;
-    part->platform = platform;
+    platform_copy(&part->platform, platform);
     part->features.max_leaf = max_leaf;
     features_read_base(platform, &part->features);
     features_read_more(platform, &part->features);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * guest/x86_64/platform.c - CPUID, MSRs, the TSC and the hypercall, in ring 0 of x86-64
+ * guest/x86_64/platform.c - CPUID, MSRs, the TSC and the hypercall, in ring 0 of x86
  *
  * Run by every room through struct enlg_platform. Translation only: an MSR is another
  * number of a register of enlight/abi/register.h. [TLFS 3.13 hypercall page]
@@ -90,6 +90,7 @@ enlg_x64_set_reg(void *ctx, uint32_t reg, uint64_t value)
     return 0;
 }
 
+#ifdef __x86_64__
 /*
  * uint64_t enlg_x64_hypercall(ctx, code, control, input, output): control is in RDX and
  * input in RCX, the hypervisor wants them the other way round, output is in R8 already.
@@ -104,6 +105,71 @@ __asm__(".pushsection .text\n"
         "    jmp *%rsi\n"
         ".size enlg_x64_hypercall, . - enlg_x64_hypercall\n"
         ".popsection\n");
+
+/*
+ * uint64_t enlg_x64_hypercall_fast(ctx, code, control, input): words 0 and 1 go into RDX
+ * and R8, words 2 to 13 into XMM0 to XMM5, whose contents wait on the stack.
+ */
+__asm__(".pushsection .text\n"
+        ".globl enlg_x64_hypercall_fast\n"
+        ".type enlg_x64_hypercall_fast, @function\n"
+        "enlg_x64_hypercall_fast:\n"
+        "    endbr64\n"
+        "    sub $96, %rsp\n"
+        "    movups %xmm0, (%rsp)\n"
+        "    movups %xmm1, 16(%rsp)\n"
+        "    movups %xmm2, 32(%rsp)\n"
+        "    movups %xmm3, 48(%rsp)\n"
+        "    movups %xmm4, 64(%rsp)\n"
+        "    movups %xmm5, 80(%rsp)\n"
+        "    mov %rcx, %rax\n"
+        "    mov %rdx, %rcx\n"
+        "    mov (%rax), %rdx\n"
+        "    mov 8(%rax), %r8\n"
+        "    movups 16(%rax), %xmm0\n"
+        "    movups 32(%rax), %xmm1\n"
+        "    movups 48(%rax), %xmm2\n"
+        "    movups 64(%rax), %xmm3\n"
+        "    movups 80(%rax), %xmm4\n"
+        "    movups 96(%rax), %xmm5\n"
+        "    call *%rsi\n"
+        "    movups (%rsp), %xmm0\n"
+        "    movups 16(%rsp), %xmm1\n"
+        "    movups 32(%rsp), %xmm2\n"
+        "    movups 48(%rsp), %xmm3\n"
+        "    movups 64(%rsp), %xmm4\n"
+        "    movups 80(%rsp), %xmm5\n"
+        "    add $96, %rsp\n"
+        "    ret\n"
+        ".size enlg_x64_hypercall_fast, . - enlg_x64_hypercall_fast\n"
+        ".popsection\n");
+#else
+/*
+ * The same of 32 bits, all operands on the stack: control goes into EDX:EAX, input into
+ * EBX:ECX, output into EDI:ESI. The result comes in EDX:EAX, where C wants it.
+ */
+__asm__(".pushsection .text\n"
+        ".globl enlg_x64_hypercall\n"
+        ".type enlg_x64_hypercall, @function\n"
+        "enlg_x64_hypercall:\n"
+        "    endbr32\n"
+        "    push %ebx\n"
+        "    push %esi\n"
+        "    push %edi\n"
+        "    mov 24(%esp), %eax\n"
+        "    mov 28(%esp), %edx\n"
+        "    mov 32(%esp), %ecx\n"
+        "    mov 36(%esp), %ebx\n"
+        "    mov 40(%esp), %esi\n"
+        "    mov 44(%esp), %edi\n"
+        "    call *20(%esp)\n"
+        "    pop %edi\n"
+        "    pop %esi\n"
+        "    pop %ebx\n"
+        "    ret\n"
+        ".size enlg_x64_hypercall, . - enlg_x64_hypercall\n"
+        ".popsection\n");
+#endif
 
 uint64_t
 enlg_x64_tsc(void *ctx)

@@ -109,6 +109,20 @@ partition_needs_a_whole_platform(void **state)
     assert_int_equal(init(), -ENL_E_INVAL);
 }
 
+static void
+partition_copies_no_more_than_the_platform_says(void **state)
+{
+    (void)state;
+    rig.platform.size = offsetof(struct enlg_platform, hypercall_fast);
+    rig.leaf[3].edx |= ENL_FEAT_XMM_INPUT;
+    rig_again();
+    memset(&rig.platform, 0, sizeof(rig.platform));
+    assert_int_equal(enlg_hypercall_fast8(&rig.partition, 8, 0), 0);
+    assert_int_equal(enlg_hypercall_fast(&rig.partition, 8, 0, "12345678", 8),
+                     -ENL_E_NOTSUP);
+    assert_int_equal(rig.call_count, 1);
+}
+
 /* ---- hypercall page ---- */
 
 static int
@@ -150,14 +164,34 @@ hypercall_page_that_does_not_enable_is_noticed(void **state)
 {
     (void)state;
     assert_int_equal(init(), 0);
-    rig.freeze = true;
+    rig.ignore_reg = ENL_REG_HYPERCALL;
     assert_int_equal(enable(), -ENL_E_IO);
-    rig.freeze = false;
+    rig.ignore_reg = 0;
     rig.map_fails = true;
     assert_int_equal(enable(), -ENL_E_NOMEM);
+    assert_int_equal(rig_reg(ENL_REG_HYPERCALL), 0);
     assert_int_equal(enlg_hypercall_enable(&rig.partition, (uint8_t *)rig_page(0) + 8, 1),
                      -ENL_E_INVAL);
     assert_int_equal(enlg_hypercall_enable(&rig.partition, rig_page(0), 0), -ENL_E_INVAL);
+}
+
+static void
+hypercalls_without_a_page_touch_none(void **state)
+{
+    (void)state;
+    rig.platform.no_hypercall_page = true;
+    assert_int_equal(init(), 0);
+    assert_int_equal(enlg_hypercall_enable(&rig.partition, NULL, RIG_OS_ID), 0);
+    assert_int_equal(rig_reg(ENL_REG_GUEST_OS_ID), RIG_OS_ID);
+    assert_int_equal(enlg_hypercall_fast8(&rig.partition, 8, 0), 0);
+    enlg_hypercall_disable(&rig.partition);
+    assert_int_equal(rig_reg_writes(ENL_REG_HYPERCALL), 0);
+    assert_int_equal(rig_reg(ENL_REG_GUEST_OS_ID), 0);
+    assert_int_equal(rig.mapped, 0);
+    rig.platform.no_hypercall_page = false;
+    assert_int_equal(init(), 0);
+    assert_int_equal(enlg_hypercall_enable(&rig.partition, NULL, RIG_OS_ID),
+                     -ENL_E_INVAL);
 }
 
 /* ---- forms ---- */
@@ -183,6 +217,27 @@ hypercall_forms_build_the_control_word(void **state)
     assert_int_equal(enlg_hypercall_memory(&rig.partition, 1, 12, in, NULL),
                      -ENL_E_INVAL);
     assert_int_equal(rig.call_count, 3);
+}
+
+static void
+hypercall_fast_needs_both_sides(void **state)
+{
+    uint64_t in[14] = {1, 2, 3, 4, 5};
+
+    (void)state;
+    assert_int_equal(enlg_hypercall_fast(&rig.partition, 0x13, 8, in, 40), -ENL_E_NOTSUP);
+    rig.leaf[3].edx |= ENL_FEAT_XMM_INPUT;
+    rig_again();
+    rig.result[0] = ENL_HV_STATUS_ACCESS_DENIED;
+    rig.result_count = 1;
+    assert_int_equal(enlg_hypercall_fast(&rig.partition, 0x13, 8, in, 32), -ENL_E_ACCESS);
+    assert_int_equal(rig.call[0].control, 0x13 | 1 << 16 | 1 << 17);
+    in[4] = 0; /* beyond the length: not sent */
+    assert_memory_equal(rig.call[0].data, in, sizeof(in));
+    assert_int_equal(enlg_hypercall_fast(&rig.partition, 1, 0, in, 120), -ENL_E_INVAL);
+    assert_int_equal(enlg_hypercall_fast(&rig.partition, 1, 0, in, 12), -ENL_E_INVAL);
+    assert_int_equal(enlg_hypercall_fast(&rig.partition, 1, 4, in, 8), -ENL_E_INVAL);
+    assert_int_equal(rig.call_count, 1);
 }
 
 static void
@@ -360,10 +415,13 @@ main(void)
         BARE(partition_tells_what_is_announced),
         BARE(partition_without_hypercalls_is_no_use),
         BARE(partition_needs_a_whole_platform),
+        BARE(partition_copies_no_more_than_the_platform_says),
         BARE(hypercall_page_is_enabled_before_it_is_executable),
         BARE(hypercall_page_that_is_locked_stays),
         BARE(hypercall_page_that_does_not_enable_is_noticed),
+        BARE(hypercalls_without_a_page_touch_none),
         CALLS(hypercall_forms_build_the_control_word),
+        CALLS(hypercall_fast_needs_both_sides),
         CALLS(hypercall_rep_goes_on_where_it_stopped),
         CALLS(hypercall_rep_believes_no_impossible_count),
         CALLS(hypercall_rep_says_how_far_it_came),

@@ -93,6 +93,7 @@ message_that_waits_is_never_forgotten(void **state)
     (void)state;
     rig_synic_up();
     rig.platform.set_reg = count_eom;
+    assert_int_equal(enlg_partition_init(&rig.partition, &rig.platform), 0);
     assert_int_equal(pthread_create(&thread, NULL, hypervise, rig_slot(2)), 0);
     for (uint32_t i = 0; i < ROUNDS; i++) {
         uint32_t before = eoms;

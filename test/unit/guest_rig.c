@@ -79,6 +79,8 @@ static int
 platform_get_reg(void *ctx, uint32_t reg, uint64_t *value)
 {
     (void)ctx;
+    if (reg == rig.unread_reg && reg != 0)
+        return -ENL_E_ACCESS;
     *value = rig_reg(reg);
     return 0;
 }
@@ -94,7 +96,7 @@ platform_set_reg(void *ctx, uint32_t reg, uint64_t value)
     rig.regs[i].writes++;
     if (rig.write_count < 256)
         rig.write_order[rig.write_count++] = reg;
-    if (reg == ENL_REG_HYPERCALL && rig.freeze)
+    if (reg == rig.ignore_reg && reg != 0)
         return 0;
     rig.regs[i].value = value;
     if (reg == ENL_REG_EOM && rig.on_eom)
@@ -115,23 +117,48 @@ platform_gpa(void *ctx, const void *address)
     return (enl_gpa){(uint64_t)(uintptr_t)address ^ RIG_GPA_FLIP};
 }
 
+static struct rig_call *
+call_note(const void *code, uint64_t control)
+{
+    struct rig_call *call = &rig.call[rig.call_count++ % RIG_CALLS];
+
+    assert_ptr_equal(code, rig.code);
+    memset(call, 0, sizeof(*call));
+    call->control = control;
+    return call;
+}
+
+static uint64_t
+call_result(void)
+{
+    uint32_t n = rig.call_count - 1;
+
+    if (rig.result_count == 0)
+        return 0;
+    return rig.result[n < rig.result_count ? n : rig.result_count - 1];
+}
+
 static uint64_t
 platform_hypercall(void *ctx, const void *code, uint64_t control, uint64_t input,
                    uint64_t output)
 {
-    struct rig_call *call = &rig.call[rig.call_count % RIG_CALLS];
-    uint32_t n = rig.call_count++;
+    struct rig_call *call = call_note(code, control);
 
     (void)ctx;
-    assert_ptr_equal(code, rig.code);
-    call->control = control;
     call->input = input;
     call->output = output;
     if (control == ENL_CALL_POST_MESSAGE)
         memcpy(call->data, rig_at(input), sizeof(call->data));
-    if (rig.result_count == 0)
-        return 0;
-    return rig.result[n < rig.result_count ? n : rig.result_count - 1];
+    return call_result();
+}
+
+static uint64_t
+platform_hypercall_fast(void *ctx, const void *code, uint64_t control,
+                        const uint64_t *input)
+{
+    (void)ctx;
+    memcpy(call_note(code, control)->data, input, ENLG_FAST_WORDS * sizeof(*input));
+    return call_result();
 }
 
 static uint64_t
@@ -189,6 +216,7 @@ rig_setup(void **state)
         .map_exec = platform_map_exec,
         .unmap_exec = platform_unmap_exec,
         .pause = platform_pause,
+        .hypercall_fast = platform_hypercall_fast,
     };
     rig.leaf[0] = (struct enl_cpuid_leaf){ENL_CPUID_ISOLATION, ENL_VENDOR_EBX,
                                           ENL_VENDOR_ECX, ENL_VENDOR_EDX};
@@ -201,12 +229,18 @@ rig_setup(void **state)
     return 0;
 }
 
+void
+rig_again(void)
+{
+    assert_int_equal(enlg_partition_init(&rig.partition, &rig.platform), 0);
+    assert_int_equal(enlg_hypercall_enable(&rig.partition, rig_page(63), RIG_OS_ID), 0);
+}
+
 int
 rig_setup_calls(void **state)
 {
     rig_setup(state);
-    assert_int_equal(enlg_partition_init(&rig.partition, &rig.platform), 0);
-    assert_int_equal(enlg_hypercall_enable(&rig.partition, rig_page(63), RIG_OS_ID), 0);
+    rig_again();
     return 0;
 }
 

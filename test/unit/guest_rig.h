@@ -24,7 +24,7 @@
 
 struct rig_call {
     uint64_t control, input, output;
-    uint8_t data[256]; /* of a posted message: the input */
+    uint8_t data[256]; /* of a posted message, and of a fast call: the input */
 };
 
 struct guest_rig {
@@ -41,6 +41,8 @@ struct guest_rig {
     uint32_t write_order[256]; /* names, in the order of the writes */
     uint32_t write_count;
     uint32_t refuse_reg; /* a write of this one fails */
+    uint32_t unread_reg; /* a read of this one fails */
+    uint32_t ignore_reg; /* a write of this one changes nothing */
     struct rig_call call[RIG_CALLS];
     uint32_t call_count;
     uint64_t result[RIG_CALLS]; /* answers, in order; beyond them: the last */
@@ -50,7 +52,6 @@ struct guest_rig {
     uint64_t tsc_step; /* added by each read */
     void (*on_tsc)(void);
     void (*on_eom)(void); /* EOM was written */
-    bool freeze;          /* a write of HYPERCALL does not enable it */
     uint32_t mapped;
     bool map_fails;
     bool enabled_when_mapped;
@@ -63,6 +64,8 @@ extern struct guest_rig rig;
 int rig_setup(void **state);
 /* The same, with the partition found and the hypercall page enabled. */
 int rig_setup_calls(void **state);
+/* Read the leaves again, and enable the page again. */
+void rig_again(void);
 uint64_t rig_reg(uint32_t reg);
 void rig_reg_set(uint32_t reg, uint64_t value);
 uint32_t rig_reg_writes(uint32_t reg);

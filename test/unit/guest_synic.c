@@ -240,6 +240,7 @@ clock_without_a_tsc_uses_no_page(void **state)
 {
     (void)state;
     rig.platform.tsc = NULL;
+    rig_again();
     rig_reg_set(ENL_REG_TIME_REF_COUNT, 99);
     assert_int_equal(enlg_clock_init(&clk, &rig.partition, tsc_page()), 0);
     assert_int_equal(rig_reg_writes(ENL_REG_REFERENCE_TSC), 0);

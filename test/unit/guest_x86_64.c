@@ -94,6 +94,51 @@ hypercall_has_its_operands_in_the_right_registers(void **state)
     assert_int_equal(__atomic_load_n(&seen[2], __ATOMIC_SEQ_CST), 3);
 }
 
+static uint64_t fast_seen[3 + 12], fast_words[ENLG_FAST_WORDS];
+static uint64_t kept[2] = {0x1234, 0x5678}, after[2];
+
+/* The same for a fast call; XMM0 to XMM5 are not as they were. */
+__asm__(".pushsection .text\n"
+        "page_code_fast:\n"
+        "    mov %rcx, fast_seen(%rip)\n"
+        "    mov %rdx, fast_seen+8(%rip)\n"
+        "    mov %r8, fast_seen+16(%rip)\n"
+        "    movups %xmm0, fast_seen+24(%rip)\n"
+        "    movups %xmm1, fast_seen+40(%rip)\n"
+        "    movups %xmm2, fast_seen+56(%rip)\n"
+        "    movups %xmm3, fast_seen+72(%rip)\n"
+        "    movups %xmm4, fast_seen+88(%rip)\n"
+        "    movups %xmm5, fast_seen+104(%rip)\n"
+        "    mov $0x4712, %eax\n"
+        "    ret\n"
+        ".popsection\n");
+extern const uint8_t page_code_fast[] __attribute__((visibility("hidden")));
+
+static void
+hypercall_fast_has_its_words_in_the_right_registers(void **state)
+{
+    uint64_t result;
+
+    (void)state;
+    for (uint32_t i = 0; i < ENLG_FAST_WORDS; i++)
+        fast_words[i] = 0x100 + i;
+    /* The compiler may keep something below the stack pointer. */
+    __asm__ volatile("sub $128, %%rsp\n"
+                     "movups kept(%%rip), %%xmm5\n"
+                     "call enlg_x64_hypercall_fast\n"
+                     "movups %%xmm5, after(%%rip)\n"
+                     "add $128, %%rsp\n"
+                     : "=a"(result), "+m"(fast_seen), "=m"(after)
+                     : "D"(0), "S"(page_code_fast), "d"(7), "c"(fast_words), "m"(kept),
+                       "m"(fast_words)
+                     : "r8", "r9", "r10", "r11", "xmm5", "memory", "cc");
+    assert_int_equal(result, 0x4712);
+    assert_memory_equal(kept, after, sizeof(kept));
+    assert_int_equal(fast_seen[0], 7);
+    for (uint32_t i = 0; i < ENLG_FAST_WORDS; i++)
+        assert_int_equal(fast_seen[1 + i], 0x100 + i);
+}
+
 static void
 tsc_and_cpuid_answer(void **state)
 {
@@ -113,6 +158,7 @@ main(void)
         cmocka_unit_test(msr_is_the_same_on_both_sides),
         cmocka_unit_test(register_without_an_msr_is_refused),
         cmocka_unit_test(hypercall_has_its_operands_in_the_right_registers),
+        cmocka_unit_test(hypercall_fast_has_its_words_in_the_right_registers),
         cmocka_unit_test(tsc_and_cpuid_answer),
     };
 

@@ -34,6 +34,22 @@ uint64_t enlg_clock_read(const struct enlg_clock *clock);
 /* The page is valid at this moment: reads do not leave the guest. Thread: any. */
 bool enlg_clock_is_fast(const struct enlg_clock *clock);
 
+/*
+ * How fast the TSC and the timer of the interrupt controller count, in Hz: nothing has to
+ * be measured. Either may be NULL.
+ * Returns 0, or -ENL_E_NOTSUP (not announced), -ENL_E_ACCESS. Thread: any.
+ */
+ENL_MUST_CHECK int enlg_clock_frequencies(const struct enlg_partition *partition,
+                                          uint64_t *tsc_hz, uint64_t *apic_hz);
+
+/*
+ * Ask for the TSC to be announced as invariant (CPUID 0x80000007), which stays so until
+ * the next reset: from then on it may be read directly, as a clock that never changes its
+ * rate. Returns 0, or -ENL_E_NOTSUP (not announced), -ENL_E_IO (it was refused),
+ * -ENL_E_ACCESS. Thread: one, before CPUID is read for it.
+ */
+ENL_MUST_CHECK int enlg_clock_set_invariant(const struct enlg_partition *partition);
+
 #ifdef __cplusplus
 }
 #endif

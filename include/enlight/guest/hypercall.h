@@ -28,9 +28,9 @@ extern "C" {
 /*
  * Say who this guest is (guest_os_id: enlight/abi/register.h, not 0), enable the hypercall
  * page and map it executable. page: 4096 bytes, aligned, the hypervisor's until disable;
- * its contents come back then.
+ * its contents come back then. NULL where the platform needs no page.
  * Returns 0, or
- *   -ENL_E_INVAL   page is not aligned, or guest_os_id is 0;
+ *   -ENL_E_INVAL   page is missing or not aligned, or guest_os_id is 0;
  *   -ENL_E_BUSY    a page is enabled and locked elsewhere;
  *   -ENL_E_IO      the hypervisor did not enable it;
  *   or what map_exec() returned.
@@ -48,6 +48,16 @@ ENL_MUST_CHECK int enlg_hypercall_fast8(const struct enlg_partition *partition,
 /* The input is two words in registers. */
 ENL_MUST_CHECK int enlg_hypercall_fast16(const struct enlg_partition *partition,
                                          uint16_t code, uint64_t input0, uint64_t input1);
+/*
+ * The input is len bytes, up to ENLG_FAST_MAX and a multiple of 8, in registers: no memory
+ * is read. varhead: as below.
+ * -ENL_E_NOTSUP also where the hypervisor does not announce ENL_FEAT_XMM_INPUT, or the
+ * platform has no hypercall_fast(): then the input goes by memory.
+ */
+#define ENLG_FAST_MAX (8 * ENLG_FAST_WORDS)
+ENL_MUST_CHECK int enlg_hypercall_fast(const struct enlg_partition *partition,
+                                       uint16_t code, uint32_t varhead, const void *input,
+                                       uint32_t len);
 /*
  * Input and output in memory; either may be NULL. Borrowed for the time of the call.
  * varhead: bytes of a variable header behind the fixed one, a multiple of 8.

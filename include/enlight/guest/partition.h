@@ -16,10 +16,13 @@ extern "C" {
 #endif
 
 struct enlg_partition {
-    uint64_t opaque[24];
+    uint64_t opaque[40];
 };
 
-/* What the hypervisor announces, as one read of its leaves found it. */
+/*
+ * What the hypervisor announces, as one read of its leaves found it. The bits are those of
+ * x86 on every processor; ENL_FEAT_XMM_INPUT stands for input in more than two registers.
+ */
 struct enlg_features {
     uint64_t privileges;   /* ENL_PRIV_* */
     uint32_t features;     /* ENL_FEAT_* */
@@ -37,8 +40,8 @@ struct enlg_features {
 };
 
 /*
- * Look for the hypervisor and read what it announces. Borrows platform for as long as
- * the partition is used.
+ * Look for the hypervisor and read what it announces. Copies platform; borrows its ctx for
+ * as long as the partition is used.
  * Returns 0, or
  *   -ENL_E_NODEV   no hypervisor, or not one with this interface;
  *   -ENL_E_ACCESS  it is there, but announces no hypercalls or no VP index;

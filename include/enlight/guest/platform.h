@@ -5,7 +5,8 @@
  * The guest half has no operating system below it: it calls memcpy, memmove, memset and
  * memcmp, and the functions in struct enlg_platform. Storage for every object is the
  * caller's, in memory whose physical address gpa() knows, and nothing is allocated.
- * On x86-64 enlg_x64_platform() (enlight/guest/x86_64.h) fills in the first group.
+ * enlg_x64_platform() (enlight/guest/x86_64.h) and enlg_arm64_platform()
+ * (enlight/guest/arm64.h) fill in the first group.
  */
 #ifndef ENLIGHT_GUEST_PLATFORM_H
 #define ENLIGHT_GUEST_PLATFORM_H
@@ -38,7 +39,10 @@ struct enlg_platform {
 
     /* ---- the processor that runs this ---- */
 
-    /* The four words of a leaf (enlight/abi/cpuid.h). */
+    /*
+     * The four words of a leaf (enlight/abi/cpuid.h). A processor without CPUID tells what
+     * it knows from elsewhere in the same words and bits.
+     */
     void (*cpuid)(void *ctx, uint32_t leaf, struct enl_cpuid_leaf *out);
     /*
      * Read or write a synthetic register of this processor, by its name ENL_REG_*
@@ -83,7 +87,21 @@ struct enlg_platform {
     void (*pause)(void *ctx, uint32_t attempt);
     /* (optional) One line of text, without a newline; borrowed. */
     void (*log)(void *ctx, enum enlg_log_level level, const char *text);
+
+    /* ---- more of the processor that runs this ---- */
+
+    /*
+     * (optional) Make a hypercall with ENLG_FAST_WORDS words of input in registers, and
+     * nothing in memory. On x86 all but two are vector registers: only for a kernel in
+     * which these may be used wherever a call is made.
+     */
+    uint64_t (*hypercall_fast)(void *ctx, const void *code, uint64_t control,
+                               const uint64_t *input);
+    /* Hypercalls need no page: code is NULL. */
+    bool no_hypercall_page;
 };
+
+#define ENLG_FAST_WORDS 14u
 
 #ifdef __cplusplus
 }
