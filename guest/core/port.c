@@ -65,8 +65,17 @@ int
 enlg_port_signal(const struct enlg_partition *partition, uint32_t connection_id,
                  uint16_t flag)
 {
+    const struct enlg_platform *p = platform_of(partition);
+    uint64_t input = connection_id | (uint64_t)flag << 32;
+    int rc = 0;
+
     if (connection_id & ~ENL_CONNECTION_ID_MASK)
         return -ENL_E_INVAL;
-    return enlg_hypercall_fast8(partition, ENL_CALL_SIGNAL_EVENT,
-                                connection_id | (uint64_t)flag << 32);
+    for (uint32_t attempt = 1; attempt <= ENLG_POST_TRIES; attempt++) {
+        rc = enlg_hypercall_fast8(partition, ENL_CALL_SIGNAL_EVENT, input);
+        if (!may_retry(rc, 0))
+            return rc;
+        p->pause(p->ctx, attempt);
+    }
+    return rc;
 }

@@ -391,6 +391,29 @@ port_post_refused_otherwise_is_final(void **state)
 }
 
 static void
+port_signal_asks_again_while_buffers_lack(void **state)
+{
+    (void)state;
+    results_are(99, ENL_HV_STATUS_INSUFFICIENT_BUFFERS, 0);
+    assert_int_equal(enlg_port_signal(&rig.partition, 0x2005, 0), 0);
+    assert_int_equal(rig.call_count, 100);
+    assert_int_equal(rig.pauses, 99);
+    rig_forget();
+    results_are(200, ENL_HV_STATUS_INSUFFICIENT_BUFFERS, 0);
+    assert_int_equal(enlg_port_signal(&rig.partition, 0x2005, 0), -ENL_E_AGAIN);
+    assert_int_equal(rig.call_count, ENLG_POST_TRIES);
+}
+
+static void
+port_signal_refused_otherwise_is_final(void **state)
+{
+    (void)state;
+    results_are(2, ENL_HV_STATUS_INVALID_CONNECTION_ID, 0);
+    assert_int_equal(enlg_port_signal(&rig.partition, 0x2005, 0), -ENL_E_NOENT);
+    assert_int_equal(rig.call_count, 1);
+}
+
+static void
 port_signal_is_one_fast_call(void **state)
 {
     (void)state;
@@ -430,6 +453,8 @@ main(void)
         CALLS(port_post_gives_up_after_its_tries),
         CALLS(port_post_without_connection_is_final_only_at_first),
         CALLS(port_post_refused_otherwise_is_final),
+        CALLS(port_signal_asks_again_while_buffers_lack),
+        CALLS(port_signal_refused_otherwise_is_final),
         CALLS(port_signal_is_one_fast_call),
     };
 

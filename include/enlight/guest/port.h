@@ -19,7 +19,7 @@ struct enlg_post_buffer {
     uint64_t opaque[64];
 };
 
-/* Tries of one post before it fails; with pause() between them. */
+/* Tries of one post or signal before it fails; with pause() between them. */
 #define ENLG_POST_TRIES 100u
 
 /* 240 bytes, zeroed, 8-byte aligned: build the message here. Valid until the post. */
@@ -38,7 +38,11 @@ ENL_MUST_CHECK int enlg_port_post(const struct enlg_partition *partition,
                                   struct enlg_post_buffer *buffer, uint32_t connection_id,
                                   uint32_t len, uint32_t flags);
 
-/* Signal. Returns 0, or as hypercall.h. Thread: any. */
+/*
+ * Signal. A hypervisor that has no buffers or no memory is asked again, as for a post: a
+ * signal that is lost may be the last one. Returns 0, or as hypercall.h; -ENL_E_AGAIN after
+ * ENLG_POST_TRIES. Thread: any. Blocks in pause().
+ */
 ENL_MUST_CHECK int enlg_port_signal(const struct enlg_partition *partition,
                                     uint32_t connection_id, uint16_t flag);
 
