@@ -4,6 +4,7 @@
 #   make run [KERNEL=6.1|6.1-cloud|6.12] [ENGINE=auto|kernel|user] [CPUS=N] [HV=LIST]
 #   make check          every test that CI runs
 #   make check-all      the full product of kernels, engines and CPUs, and the mutation list
+#   make soak SEEDS=1000000   lives of a device in one process, many more than "make check" tries
 #   make fuzz MINUTES=1 [TARGET=name]
 #   make bench          side by side with QEMU
 #   make install        [PREFIX=/usr/local] [DESTDIR=]
@@ -11,10 +12,11 @@ KERNEL  ?= 6.1
 ENGINE  ?= auto
 CPUS    ?= 1
 MINUTES ?= 1
+SEEDS   ?= 1000000
 PREFIX  ?= /usr/local
 BUILD   ?= build
 
-.PHONY: all build deps run check check-all fuzz bench install clean
+.PHONY: all build deps run check check-all soak fuzz bench install clean
 
 all: build
 
@@ -38,6 +40,9 @@ check:
 check-all:
 	@nested/deps.sh build run check
 	@BUILD=$(BUILD) test/check.sh --all
+
+soak: build
+	@$(BUILD)/test/loop_life --progress --seeds $(SEEDS)
 
 fuzz:
 	@nested/deps.sh build check

@@ -158,10 +158,9 @@ io_make(struct client *c, struct client_io *cio)
 {
     struct model *model = c->model;
     struct loop_rand *rand = &model->rand;
-    uint32_t max = (GUEST_IO_PAGES - 1) * ENL_PAGE_SIZE / BLOCK;
     uint32_t kind = loop_rand_below(rand, 10);
 
-    cio->count = 1 + loop_rand_below(rand, max);
+    cio->count = 1 + loop_rand_below(rand, c->guest->config.io_blocks);
     cio->lba = loop_rand_below(rand, model->blocks - cio->count);
     cio->data = cio->pages + loop_rand_below(rand, ENL_PAGE_SIZE);
     if (kind == 0) {
@@ -197,6 +196,7 @@ io_send(struct client *c, struct client_io *cio, enlg_storage_done_fn done)
     if (rc == 0)
         return true;
     loop_check(rc == -ENL_E_AGAIN || rc == -ENL_E_CONNRESET);
+    c->guest->full += rc == -ENL_E_AGAIN;
     cio->busy = false;
     c->flying--;
     c->blocked = true;
@@ -247,6 +247,8 @@ client_step(struct client *c)
         return;
     }
     if (phase != CLIENT_RUNNING)
+        return;
+    if (loop_rand_percent(&c->model->rand, c->guest->config.lazy))
         return;
     if (atomic_exchange(&c->signal, false) || c->guest->config.polls) {
         c->blocked = false;

@@ -404,7 +404,8 @@ guest_config_defaults(struct guest_config *config)
 {
     memset(config, 0, sizeof(*config));
     config->requests = 50;
-    config->ios = GUEST_IOS;
+    config->ios = 8;
+    config->io_blocks = GUEST_IO_BLOCKS;
     config->ring_pages = 4;
 }
 

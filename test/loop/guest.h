@@ -19,14 +19,15 @@
 #include "enlight/guest/vmbus.h"
 #include "test/loop/partition.h"
 
-#define GUEST_CHANNELS 160u
-#define GUEST_CLIENTS  3u
-#define GUEST_ICS      3u
-#define GUEST_IOS      8u
-#define GUEST_IO_PAGES 5u
-#define GUEST_RUNS     128u
+#define GUEST_CHANNELS  160u
+#define GUEST_CLIENTS   3u
+#define GUEST_ICS       3u
+#define GUEST_IOS       64u /* more than rings of one page hold */
+#define GUEST_IO_PAGES  5u
+#define GUEST_IO_BLOCKS ((GUEST_IO_PAGES - 1) * ENL_PAGE_SIZE / 512)
+#define GUEST_RUNS      512u
 
-#define VECTOR_VMBUS 0xf3
+#define VECTOR_VMBUS LOOP_VECTOR_VMBUS
 #define VECTOR_TIMER 0xed
 #define VECTOR_IPI   0xfd
 
@@ -94,6 +95,8 @@ struct guest_config {
     uint32_t requests;   /* of each disk */
     uint32_t ios;        /* in flight, up to GUEST_IOS */
     uint32_t ring_pages; /* of each direction, header included */
+    uint32_t io_blocks;  /* of a request, at most */
+    uint32_t lazy;       /* percent of signals that a disk sleeps over, for a while */
     bool polls;          /* no interrupts */
     bool open_nothing;
     struct model *models[GUEST_CLIENTS]; /* by the first byte of the disk's instance */
@@ -135,6 +138,7 @@ struct guest {
     uint64_t time_utc, time_reference;
     uint64_t timer_expirations;
     uint64_t moves, opens, closes;
+    uint64_t full; /* requests that found no room in the ring */
     /* its memory, for whoever buries it */
     struct {
         void *pages;

@@ -4,11 +4,10 @@
  *
  * While the guest's disks are at work, the host rescinds and offers again, the guest
  * closes and opens, moves interrupts, unloads and connects again, is replaced by another
- * kernel without a word, or the machine is reset; at moments that the seed decides. After
- * each of them the disks must come to the end of their work.
+ * kernel without a word, or the machine is reset; at moments that the seed decides, one
+ * on top of the other, or one at each single turn of a short life. Whatever came, the
+ * disks must come to the end of their work, and hold what was written.
  */
-#include <string.h>
-
 #include "test/loop/rig.h"
 
 static struct rig rig;
@@ -20,29 +19,17 @@ some_turns(uint32_t most)
         (void)loop_step(&rig.loop);
 }
 
-static struct rig_disk *
-some_disk(void)
-{
-    return &rig.disk[loop_rand_below(&rig.loop.rand, rig.disk_count)];
-}
-
 /* ---- what may happen ---- */
-
-static bool
-disk_is_gone(void *ctx)
-{
-    return !((struct rig_disk *)ctx)->storage;
-}
 
 static void
 do_rescind(void)
 {
-    struct rig_disk *disk = some_disk();
+    struct rig_disk *disk = &rig.disk[loop_rand_below(&rig.loop.rand, rig.disk_count)];
 
-    rig_disk_rescind(disk);
-    loop_run_until(&rig.loop, disk_is_gone, disk, "the end of a rescinded disk");
-    some_turns(200);
-    rig_disk_offer(disk);
+    if (disk->storage && !disk->leaving)
+        rig_disk_rescind(disk);
+    else if (!disk->storage)
+        rig_disk_offer(disk);
 }
 
 static void
@@ -79,6 +66,8 @@ do_reset(void)
 
 typedef void (*action_fn)(void);
 
+/* ---- lives ---- */
+
 static const uint32_t versions[] = {
     ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WS2022,    ENL_VMBUS_VERSION_WIN10_5_2,
     ENL_VMBUS_VERSION_WIN10_5_0, ENL_VMBUS_VERSION_WIN10_4_1, ENL_VMBUS_VERSION_WIN10,
@@ -86,8 +75,10 @@ static const uint32_t versions[] = {
 };
 
 static void
-life(uint64_t seed, const action_fn *actions, uint32_t count)
+life_begin(uint64_t seed)
 {
+    struct loop_knobs *knobs = &rig.config.knobs;
+
     rig_init(&rig, seed);
     rig.config.vps = 1 + (uint32_t)(seed % 3);
     rig.disk_count = 1 + (uint32_t)(seed / 3 % GUEST_CLIENTS);
@@ -95,16 +86,33 @@ life(uint64_t seed, const action_fn *actions, uint32_t count)
         versions[seed / 9 % (sizeof(versions) / sizeof(versions[0]))];
     rig.config.offer_seed = seed % 5;
     rig.guest_config.requests = 30;
+    if (seed % 7 == 2)
+        rig_small_rings(&rig);
     rig.guest_config.polls = seed % 4 == 3;
-    rig.config.knobs.drop_interrupts = rig.guest_config.polls ? 50 : 0;
+    knobs->drop_interrupts = rig.guest_config.polls ? 50 : 0;
+    knobs->drop_signals = seed % 11 == 5 ? 30 : 0;
+    knobs->slow_disks = seed % 13 == 7 ? 90 : 0;
+}
+
+static void
+life_end(void)
+{
+    rig_disks_back(&rig);
+    rig_run_quiet(&rig);
+    rig_leave(&rig);
+    rig_end(&rig);
+}
+
+static void
+life(uint64_t seed, const action_fn *actions, uint32_t count)
+{
+    life_begin(seed);
     rig_start(&rig);
     for (uint32_t n = 3 + loop_rand_below(&rig.loop.rand, 4); n > 0; n--) {
         some_turns(n % 2 ? 2000 : 300);
         actions[loop_rand_below(&rig.loop.rand, count)]();
     }
-    rig_run_quiet(&rig);
-    rig_leave(&rig);
-    rig_end(&rig);
+    life_end();
 }
 
 #define LIFE(seed, ...)                                                                  \
@@ -150,16 +158,92 @@ everything(uint64_t seed)
     LIFE(seed, do_close, do_rescind, do_move, do_unload, do_kexec, do_reset);
 }
 
+/* ---- at every turn of a life ---- */
+
+/* More than a short life has. What comes after its end finds the disk at rest. */
+#define TURNS 100u
+
+static void
+at_every_turn(uint64_t seed, action_fn action)
+{
+    life_begin(seed / TURNS);
+    rig.disk_count = 1;
+    rig.guest_config.requests = 3;
+    rig_start(&rig);
+    for (uint32_t n = (uint32_t)(seed % TURNS); n > 0; n--)
+        (void)loop_step(&rig.loop);
+    action();
+    life_end();
+}
+
+static void
+rescind_at_every_turn(uint64_t seed)
+{
+    at_every_turn(seed, do_rescind);
+}
+
+static void
+close_at_every_turn(uint64_t seed)
+{
+    at_every_turn(seed, do_close);
+}
+
+static void
+unload_at_every_turn(uint64_t seed)
+{
+    at_every_turn(seed, do_unload);
+}
+
+static void
+kexec_at_every_turn(uint64_t seed)
+{
+    at_every_turn(seed, do_kexec);
+}
+
+static void
+reset_at_every_turn(uint64_t seed)
+{
+    at_every_turn(seed, do_reset);
+}
+
+/* ---- messages without their end ---- */
+
+/* Neither half may break. Who heard too little may wait for ever, until a reset. */
+static void
+short_messages_then_reset(uint64_t seed)
+{
+    static const action_fn actions[] = {do_close, do_rescind, do_move, do_unload};
+
+    life_begin(seed);
+    rig.hostile = true;
+    rig.config.knobs.short_messages = 1 + (uint32_t)(seed % 40);
+    rig_start(&rig);
+    for (uint32_t n = 4; n > 0; n--) {
+        some_turns(500);
+        actions[loop_rand_below(&rig.loop.rand, 4)]();
+    }
+    some_turns(500);
+    rig.loop.config.knobs.short_messages = 0;
+    do_reset();
+    life_end();
+}
+
 int
 main(int argc, char **argv)
 {
     static const struct loop_case cases[] = {
-        {"open_close_rescind", open_close_rescind, 1000},
-        {"move_under_load", move_under_load, 200},
-        {"unload_and_reconnect", unload_and_reconnect, 200},
-        {"another_kernel_without_a_word", another_kernel_without_a_word, 200},
-        {"machine_reset", machine_reset, 200},
-        {"everything", everything, 1000},
+        {"open_close_rescind", open_close_rescind, 2000},
+        {"move_under_load", move_under_load, 500},
+        {"unload_and_reconnect", unload_and_reconnect, 500},
+        {"another_kernel_without_a_word", another_kernel_without_a_word, 500},
+        {"machine_reset", machine_reset, 500},
+        {"everything", everything, 5000},
+        {"rescind_at_every_turn", rescind_at_every_turn, 2000},
+        {"close_at_every_turn", close_at_every_turn, 1000},
+        {"unload_at_every_turn", unload_at_every_turn, 1000},
+        {"kexec_at_every_turn", kexec_at_every_turn, 1000},
+        {"reset_at_every_turn", reset_at_every_turn, 1000},
+        {"short_messages_then_reset", short_messages_then_reset, 1000},
     };
 
     return loop_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));

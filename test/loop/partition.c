@@ -17,7 +17,6 @@
 #include "test/loop/machine.h"
 
 #define RESET_TURNS   1000000u
-#define REFUSED_MAX   50u /* posts in a row: the guest half gives up after 100 */
 #define TSC_PER_100NS 100u
 
 _Thread_local struct loop_vp *loop_current;
@@ -136,8 +135,7 @@ host_interrupt(void *ctx, uint32_t vp, uint8_t vector, bool auto_eoi)
     struct loop *loop = ctx;
 
     (void)auto_eoi;
-    if (!loop->config.threads &&
-        loop_rand_percent(&loop->rand, loop->config.knobs.drop_interrupts))
+    if (loop_fault_interrupt(loop))
         return;
     loop_vector_raise(&loop->vp[vp], vector);
 }
@@ -305,30 +303,29 @@ guest_set_reg(void *ctx, uint32_t reg, uint64_t value)
     return trap_return(loop, rc);
 }
 
-static bool
-post_is_refused(struct loop *loop, uint64_t control)
-{
-    if ((control & ENL_HCALL_CODE) != ENL_CALL_POST_MESSAGE || loop->config.threads)
-        return false;
-    if (loop->posts_refused >= REFUSED_MAX ||
-        !loop_rand_percent(&loop->rand, loop->config.knobs.refuse_posts)) {
-        loop->posts_refused = 0;
-        return false;
-    }
-    loop->posts_refused++;
-    return true;
-}
-
 static uint64_t
 guest_hypercall(void *ctx, const void *code, uint64_t control, uint64_t input,
                 uint64_t output)
 {
     struct enlh_hypercall call = {.control = control, .input = input, .output = output};
-    uint64_t result = ENL_HV_STATUS_INSUFFICIENT_BUFFERS;
+    struct enlh_hypercall again = call;
+    uint64_t result = 0;
 
     loop_check(code);
-    if (!post_is_refused(ctx, control))
+    switch (loop_fault_hypercall(ctx, control, input)) {
+    case LOOP_REFUSED:
+        result = ENL_HV_STATUS_INSUFFICIENT_BUFFERS;
+        break;
+    case LOOP_LOST:
+        break;
+    case LOOP_REPEATED:
+        (void)enlh_vp_hypercall(loop_current->vp, &again);
         result = enlh_vp_hypercall(loop_current->vp, &call);
+        break;
+    case LOOP_PASSED:
+        result = enlh_vp_hypercall(loop_current->vp, &call);
+        break;
+    }
     (void)trap_return(ctx, 0);
     return result;
 }

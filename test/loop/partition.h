@@ -25,20 +25,27 @@
 #include "test/loop/disk.h"
 #include "test/loop/rand.h"
 
-#define LOOP_VPS       4u
-#define LOOP_WORKERS   256u
-#define LOOP_RAM_PAGES 4096u
-#define LOOP_RAM_LEN   ((uint64_t)LOOP_RAM_PAGES * ENL_PAGE_SIZE)
-#define LOOP_TWICE     32u
-#define LOOP_POISON    0xA5 /* what free pages hold: whoever writes there is caught */
+#define LOOP_VPS          4u
+#define LOOP_WORKERS      256u
+#define LOOP_RAM_PAGES    4096u
+#define LOOP_RAM_LEN      ((uint64_t)LOOP_RAM_PAGES * ENL_PAGE_SIZE)
+#define LOOP_TWICE        32u
+#define LOOP_VECTOR_VMBUS 0xf3
+#define LOOP_POISON       0xA5 /* what free pages hold: whoever writes there is caught */
 
 struct loop;
 
+/* Percentages. Only spurious_runs with threads. */
 struct loop_knobs {
-    uint32_t drop_interrupts;   /* percent; only for guests that poll */
-    uint32_t repeat_interrupts; /* percent */
-    uint32_t refuse_posts;      /* percent of posts answered INSUFFICIENT_BUFFERS */
-    uint32_t spurious_runs;     /* percent of turns for who has nothing to do */
+    uint32_t drop_interrupts; /* only for guests that poll */
+    uint32_t repeat_interrupts;
+    uint32_t refuse_posts; /* of messages answered INSUFFICIENT_BUFFERS */
+    uint32_t refuse_signals;
+    uint32_t drop_signals; /* the host's workers look by themselves then */
+    uint32_t repeat_signals;
+    uint32_t slow_disks;     /* of a disk's turns in which it finishes nothing */
+    uint32_t short_messages; /* of both sides: little works then, and nothing may break */
+    uint32_t spurious_runs;  /* of turns for who has nothing to do */
 };
 
 struct loop_config {
@@ -104,7 +111,7 @@ struct loop {
 
     _Atomic int64_t allocated; /* bytes that the host half holds */
     uint64_t steps;
-    uint32_t posts_refused;  /* in a row */
+    uint32_t refused;        /* calls in a row */
     _Atomic uint64_t faults; /* registers that answered with #GP */
     /* threads only */
     pthread_t loop_thread;
@@ -160,9 +167,12 @@ uint32_t loop_current_vp(void);
 struct loop_case {
     const char *name;
     void (*run)(uint64_t seed);
-    uint32_t seeds; /* how many, unless --seeds says otherwise */
+    uint64_t seeds; /* how many, unless --seeds says otherwise */
 };
-/* --seeds N, --seed S (one seed only), --only NAME. TAP on standard output. */
+/*
+ * --only CASE; --seed SEED: one, in this process; --seeds COUNT: of all cases together;
+ * --jobs COUNT: of processes; --progress. TAP on standard output.
+ */
 int loop_main(int argc, char **argv, const struct loop_case *cases, uint32_t count);
 /* Print why, and how to see it again; ends the process. */
 _Noreturn void loop_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

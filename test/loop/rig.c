@@ -14,8 +14,23 @@ rig_init(struct rig *rig, uint64_t seed)
     rig->config.map_twice = seed % 2 != 0;
     rig->config.knobs.spurious_runs = 10;
     rig->config.knobs.repeat_interrupts = 5;
+    rig->config.knobs.repeat_signals = 5;
     rig->config.knobs.refuse_posts = 10;
+    rig->config.knobs.refuse_signals = 10;
     guest_config_defaults(&rig->guest_config);
+    rig->queue_depth = 16;
+}
+
+void
+rig_small_rings(struct rig *rig)
+{
+    rig->disk_count = 1;
+    rig->queue_depth = GUEST_IOS;
+    rig->guest_config.requests = 300;
+    rig->guest_config.ring_pages = 2;
+    rig->guest_config.ios = GUEST_IOS;
+    rig->guest_config.io_blocks = 2;
+    rig->guest_config.lazy = 98;
 }
 
 void
@@ -25,7 +40,7 @@ rig_disk_offer(struct rig_disk *disk)
         .size = sizeof(config),
         .name = "scsi",
         .max_subchannels = 1,
-        .queue_depth = 16,
+        .queue_depth = disk->rig->queue_depth,
     };
     struct enlh_disk lun = {
         .block = loop_disk_block(&disk->disk),
@@ -48,13 +63,36 @@ disk_destroyed(void *ctx)
     struct rig_disk *disk = ctx;
 
     disk->storage = NULL;
+    disk->leaving = false;
     disk->destroyed++;
 }
 
 void
 rig_disk_rescind(struct rig_disk *disk)
 {
+    disk->leaving = true;
     enlh_storage_destroy(disk->storage, disk_destroyed, disk);
+}
+
+static bool
+has_none_leaving(void *ctx)
+{
+    struct rig *rig = ctx;
+    bool leaving = false;
+
+    for (uint32_t i = 0; i < rig->disk_count; i++)
+        leaving |= rig->disk[i].leaving;
+    return !leaving;
+}
+
+void
+rig_disks_back(struct rig *rig)
+{
+    loop_run_until(&rig->loop, has_none_leaving, rig, "the end of a disk taken back");
+    for (uint32_t i = 0; i < rig->disk_count; i++) {
+        if (!rig->disk[i].storage)
+            rig_disk_offer(&rig->disk[i]);
+    }
 }
 
 void
@@ -152,7 +190,7 @@ rig_leave(struct rig *rig)
     rig->guest->hold = true;
     guest_unload(rig->guest, false);
     loop_run_until(&rig->loop, has_left, rig, "UNLOADED, and every disk closed");
-    if (!rig->guest_config.polls) /* who polls is never idle */
+    if (!rig->guest_config.polls && !rig->config.knobs.drop_signals) /* else never idle */
         loop_run_idle(&rig->loop);
 }
 
@@ -169,12 +207,12 @@ rig_end(struct rig *rig)
     struct enlg_vmbus_counters guest;
 
     for (uint32_t i = 0; i < rig->disk_count; i++) {
-        if (rig->disk[i].storage)
+        if (rig->disk[i].storage && !rig->disk[i].leaving)
             rig_disk_rescind(&rig->disk[i]);
     }
     loop_run_until(&rig->loop, has_no_disks, rig, "the end of every disk");
     enlh_vmbus_counters(rig->loop.bus, &counters);
-    loop_check(counters.messages_malformed == 0 || rig->kexecs);
+    loop_check(counters.messages_malformed == 0 || rig->kexecs || rig->hostile);
     enlg_vmbus_counters(&rig->guest->bus, &guest);
     /* What was on its way to an earlier kernel reaches the next one. */
     loop_check(guest.messages_malformed == 0 || rig->kexecs);

@@ -31,9 +31,7 @@ vp_turn(struct loop *loop, struct loop_vp *vp)
     loop_current = vp;
     atomic_store(&vp->kicked, false);
     enlh_vp_enter(vp->vp);
-    if (!loop->config.threads &&
-        loop_rand_percent(&loop->rand, loop->config.knobs.repeat_interrupts))
-        loop_vector_raise(vp, 0xf3);
+    loop_fault_turn(vp);
     if (loop->guest_step)
         loop->guest_step(loop->guest, vp->index);
     loop_current = NULL;
@@ -80,6 +78,7 @@ struct choice {
 static uint32_t
 host_choices(struct loop *loop, struct choice *out)
 {
+    bool polls = loop->config.knobs.drop_signals != 0;
     uint32_t n = 0;
 
     if (atomic_load(&loop->loop_woken))
@@ -87,7 +86,7 @@ host_choices(struct loop *loop, struct choice *out)
     for (uint32_t i = 0; i < LOOP_WORKERS; i++) {
         struct loop_worker *w = &loop->worker[i];
 
-        if (w->channel && !w->stopped && atomic_load(&w->woken))
+        if (w->channel && !w->stopped && (polls || atomic_load(&w->woken)))
             out[n++] = (struct choice){.turn = TURN_WORKER, .which = (uint16_t)i};
     }
     for (struct loop_disk *d = loop->disks; d && n < CHOICES - LOOP_VPS; d = d->next) {
@@ -130,7 +129,8 @@ turn_take(struct loop *loop, const struct choice *choice)
         worker_turn(&loop->worker[choice->which]);
         break;
     default:
-        loop_disk_finish_one(choice->disk, (uint32_t)loop_rand_next(&loop->rand));
+        if (!loop_fault_disk(loop))
+            loop_disk_finish_one(choice->disk, (uint32_t)loop_rand_next(&loop->rand));
         break;
     }
 }

@@ -2,8 +2,6 @@
 /*
  * test/loop/storage.c - the storage driver and the SCSI controller, over real rings
  */
-#include <string.h>
-
 #include "test/loop/rig.h"
 
 static struct rig rig;
@@ -23,16 +21,30 @@ storage_reads_back_what_it_wrote(uint64_t seed)
     rig_end(&rig);
 }
 
-/* Rings of one data page hold a handful of requests: both sides wait for room. */
+static uint64_t
+host_full(void)
+{
+    struct enlh_channel_counters counters;
+    uint64_t full = 0;
+
+    for (uint32_t i = 0; i < LOOP_WORKERS; i++) {
+        if (!rig.loop.worker[i].channel)
+            continue;
+        enlh_channel_counters(rig.loop.worker[i].channel, &counters);
+        full += counters.ring_full;
+    }
+    return full;
+}
+
 static void
 storage_waits_for_room_in_small_rings(uint64_t seed)
 {
     rig_init(&rig, seed);
-    rig.disk_count = 1;
-    rig.guest_config.requests = 200;
-    rig.guest_config.ring_pages = 2;
+    rig_small_rings(&rig);
+    rig.guest_config.requests = 1500; /* until both rings were full for sure */
     rig_start(&rig);
     rig_run_quiet(&rig);
+    loop_check(rig.guest->full && host_full());
     rig_leave(&rig);
     rig_end(&rig);
 }
