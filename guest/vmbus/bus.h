@@ -10,6 +10,7 @@
 
 #include "common/ring.h"
 #include "enlight/guest/channel.h"
+#include "enlight/guest/driver.h"
 #include "guest/core/core.h"
 
 struct chan;
@@ -27,7 +28,8 @@ enum gpadl_state {
 struct gpadl {
     struct gpadl *next; /* in the channel's list */
     struct chan *chan;
-    struct enlg_gpadl_config config;
+    enlg_gpadl_event_fn event;
+    void *ctx;
     uint32_t handle;
     uint8_t state; /* enum gpadl_state */
     bool unwanted; /* to be torn down as soon as it is created */
@@ -54,6 +56,7 @@ enum chan_state {
 struct chan {
     struct bus *bus;
     struct enlg_channel_info info;
+    const struct enlg_driver *driver; /* who has it, or NULL */
     void *data;
     void *twice[2]; /* second mappings of the rings' data, or NULL */
     struct enlg_channel_config config;
@@ -141,8 +144,12 @@ void enlg_offer_rescinded(struct bus *bus, uint32_t relid);
 struct chan *enlg_offer_find(const struct bus *bus, uint32_t relid);
 /* A rescinded channel that is closed: tell the host, free the slot. */
 void enlg_offer_release(struct chan *chan);
-/* The connection is over, and with it every offer; memory is the guest's again. */
-void enlg_offer_drop_all(struct bus *bus);
+/* The connection is over, and with it every offer; why is what their owners hear. */
+void enlg_offer_drop_all(struct bus *bus, int why);
+
+/* driver.c */
+void enlg_driver_offered(struct chan *chan);
+void enlg_driver_gone(struct chan *chan);
 
 /* channel.c */
 void enlg_channel_ring_created(struct chan *chan, int status);
@@ -151,7 +158,7 @@ void enlg_channel_open_result(struct chan *chan, uint32_t status);
 void enlg_channel_move_result(struct chan *chan, uint32_t status);
 void enlg_channel_rescind(struct chan *chan);
 /* The connection is over. */
-void enlg_channel_drop(struct chan *chan);
+void enlg_channel_drop(struct chan *chan, int why);
 
 /* gpadl.c */
 int enlg_gpadl_start(struct gpadl *gpadl, struct chan *chan,
@@ -161,7 +168,7 @@ void enlg_gpadl_created(struct bus *bus, const struct enl_vmbus_gpadl_created *m
 void enlg_gpadl_torndown(struct bus *bus, uint32_t handle);
 /* What waits for an answer waits no longer: the host has let go of the channel. */
 void enlg_gpadl_rescind(struct chan *chan);
-/* The connection is over: all of the channel's GPADLs are the guest's again. */
-void enlg_gpadl_drop(struct chan *chan);
+/* The connection is over, and with it all of the channel's GPADLs. */
+void enlg_gpadl_drop(struct chan *chan, int why);
 
 #endif

@@ -54,14 +54,12 @@ rings_start(struct chan *chan)
     struct enl_ring_view view = view_of(chan, ring, send_len, &chan->twice[0]);
     int rc;
 
-    memset(view.header, 0, sizeof(*view.header));
-    view.header->feature_bits = ENL_RING_FEATURE_PENDING_SEND_SIZE;
+    enl_ring_header_init(view.header);
     rc = enl_ring_producer_init(&chan->send, &view, false);
     if (rc)
         return rc;
     view = view_of(chan, ring + send_len, chan->config.recv_len, &chan->twice[1]);
-    memset(view.header, 0, sizeof(*view.header));
-    view.header->feature_bits = ENL_RING_FEATURE_PENDING_SEND_SIZE;
+    enl_ring_header_init(view.header);
     return enl_ring_consumer_init(&chan->recv, &view, false);
 }
 
@@ -83,6 +81,9 @@ rings_stop(struct chan *chan)
 static void
 chan_closed(struct chan *chan)
 {
+    /* A callback on the way here may have ended the connection. */
+    if (chan_state(chan) != CHAN_CLOSING)
+        return;
     rings_stop(chan);
     chan_set_state(chan, CHAN_OFFERED);
     chan_tell(chan, ENLG_CHANNEL_CLOSED, 0);
@@ -108,8 +109,8 @@ chan_take_back(struct chan *chan)
 static void
 chan_open_failed(struct chan *chan, int status)
 {
-    chan_tell_opened(chan, status);
     (void)chan_take_back(chan);
+    chan_tell_opened(chan, status);
 }
 
 static int
@@ -171,7 +172,7 @@ enlg_channel_open(struct enlg_channel *channel, const struct enlg_channel_config
     rc = enlg_gpadl_start(&chan->ring, chan, &ring);
     if (rc) {
         chan->opened_told = true;
-        chan_set_state(chan, chan->gpadls ? CHAN_LOST : CHAN_OFFERED);
+        chan_set_state(chan, CHAN_OFFERED);
     }
     return rc;
 }
@@ -226,6 +227,14 @@ enlg_channel_move(struct enlg_channel *channel, uint32_t vp)
 
 /* ---- what the host answers ---- */
 
+/* A signal may have been lost: have the owner look once. */
+static void
+chan_look(struct chan *chan)
+{
+    if (chan_state(chan) == CHAN_OPEN && chan->config.signal)
+        chan->config.signal(chan->config.ctx, chan_public(chan));
+}
+
 static int
 open_post(struct chan *chan)
 {
@@ -248,6 +257,7 @@ enlg_channel_ring_created(struct chan *chan, int status)
     int rc = status;
 
     if (rc) { /* nothing is shared */
+        chan_set_state(chan, CHAN_CLOSING);
         chan_tell_opened(chan, rc);
         chan_closed(chan);
         return;
@@ -285,15 +295,14 @@ enlg_channel_open_result(struct chan *chan, uint32_t status)
         return;
     }
     if (chan->closing) {
-        chan_tell_opened(chan, -ENL_E_CANCELED);
         (void)chan_shut(chan);
+        chan_tell_opened(chan, -ENL_E_CANCELED);
         return;
     }
     chan_set_state(chan, CHAN_OPEN);
     chan_tell_opened(chan, 0);
-    /* A flag that was set before the state was is lost: look once. */
-    if (chan_state(chan) == CHAN_OPEN && chan->config.signal)
-        chan->config.signal(chan->config.ctx, chan_public(chan));
+    /* A flag that was set before the state was is lost. */
+    chan_look(chan);
 }
 
 void
@@ -313,6 +322,9 @@ enlg_channel_move_result(struct chan *chan, uint32_t status)
     if (!rc)
         chan->config.vp = chan->move_vp;
     chan_tell(chan, ENLG_CHANNEL_MOVED, rc);
+    /* The old processor may go offline with a flag that nobody took. */
+    if (!rc)
+        chan_look(chan);
 }
 
 void
@@ -334,17 +346,17 @@ enlg_channel_rescind(struct chan *chan)
 }
 
 void
-enlg_channel_drop(struct chan *chan)
+enlg_channel_drop(struct chan *chan, int why)
 {
     bool owned = chan_state(chan) != CHAN_OFFERED;
 
-    enlg_gpadl_drop(chan);
+    enlg_gpadl_drop(chan, why);
     chan_set_state(chan, CHAN_OFFERED);
     if (!owned)
         return;
     rings_stop(chan);
-    chan_tell_opened(chan, -ENL_E_CONNRESET);
-    chan_tell(chan, ENLG_CHANNEL_CLOSED, -ENL_E_CONNRESET);
+    chan_tell_opened(chan, why);
+    chan_tell(chan, ENLG_CHANNEL_CLOSED, why);
 }
 
 /* ---- questions ---- */
@@ -371,6 +383,24 @@ const struct enlg_channel_info *
 enlg_channel_info(const struct enlg_channel *channel)
 {
     return &((const struct chan *)channel)->info;
+}
+
+struct enlg_channel *
+enlg_channel_first(const struct enlg_channel *channel)
+{
+    const struct enlg_channel_info *info = enlg_channel_info(channel);
+    const struct bus *bus = ((const struct chan *)channel)->bus;
+
+    for (uint32_t i = 0; i < bus->config.channel_count; i++) {
+        struct chan *chan = bus_slot(bus, i);
+
+        if (chan_state(chan) != CHAN_FREE && !chan_is_rescinded(chan) &&
+            chan->info.subchannel == 0 &&
+            memcmp(&chan->info.instance, &info->instance, sizeof(info->instance)) == 0 &&
+            memcmp(&chan->info.type, &info->type, sizeof(info->type)) == 0)
+            return chan_public(chan);
+    }
+    return NULL;
 }
 
 struct enlg_vmbus *

@@ -96,12 +96,13 @@ enlg_offer_received(struct bus *bus, const struct enl_vmbus_offer *offer)
     /* Not the whole slot: a processor may still look at the one that was here before. */
     __atomic_store_n(&chan->rescinded, false, __ATOMIC_RELEASE);
     chan->bus = bus;
+    chan->driver = NULL;
     chan->data = NULL;
     chan->gpadls = NULL;
     info_fill(&chan->info, offer);
     chan_set_state(chan, CHAN_OFFERED);
     map_set(bus, offer->relid, slot + 1);
-    enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_OFFER, chan);
+    enlg_driver_offered(chan);
 }
 
 static void
@@ -122,7 +123,7 @@ enlg_offer_release(struct chan *chan)
 
     map_set(bus, chan->info.relid, 0);
     relid_release(bus, chan->info.relid);
-    enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_GONE, chan);
+    enlg_driver_gone(chan);
     chan_set_state(chan, CHAN_FREE);
 }
 
@@ -148,7 +149,7 @@ enlg_offer_rescinded(struct bus *bus, uint32_t relid)
 }
 
 void
-enlg_offer_drop_all(struct bus *bus)
+enlg_offer_drop_all(struct bus *bus, int why)
 {
     for (uint32_t i = 0; i < bus->config.channel_count; i++) {
         struct chan *chan = bus_slot(bus, i);
@@ -156,8 +157,8 @@ enlg_offer_drop_all(struct bus *bus)
         if (chan_state(chan) == CHAN_FREE)
             continue;
         map_set(bus, chan->info.relid, 0);
-        enlg_channel_drop(chan);
-        enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_GONE, chan);
+        enlg_channel_drop(chan, why);
+        enlg_driver_gone(chan);
         chan_set_state(chan, CHAN_FREE);
     }
 }

@@ -8,6 +8,7 @@
  * [VMBus control messages: enlight/abi/vmbus.h]
  * Tests: test/unit/guest_vmbus.c, test/loop/contact.c, test/loop/life.c.
  */
+#include "enlight/guest/place.h"
 #include "guest/vmbus/bus.h"
 
 /* Most messages that one poll handles: the host must not hold the kernel here. */
@@ -34,7 +35,8 @@ config_is_good(const struct enlg_vmbus_config *c)
 {
     return c->size == sizeof(*c) && c->synic && c->event && c->channels &&
            c->channel_count != 0 && c->channel_count <= ENL_VMBUS_RELID_MAX &&
-           c->sint < ENL_SINT_COUNT && ENLG_PAGE_ALIGNED(c->interrupt_page) &&
+           (c->drivers || c->driver_count == 0) && c->sint < ENL_SINT_COUNT &&
+           ENLG_PAGE_ALIGNED(c->interrupt_page) &&
            ENLG_PAGE_ALIGNED(c->monitor_pages[0]) &&
            ENLG_PAGE_ALIGNED(c->monitor_pages[1]);
 }
@@ -188,7 +190,7 @@ enlg_vmbus_connect(struct enlg_vmbus *out)
 static void
 unload_finish(struct bus *bus)
 {
-    enlg_offer_drop_all(bus);
+    enlg_offer_drop_all(bus, -ENL_E_CONNRESET);
     bus->state = ENLG_VMBUS_IDLE;
     bus->version = 0;
     enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_UNLOADED, NULL);
@@ -224,6 +226,18 @@ enlg_vmbus_unload(struct enlg_vmbus *out)
     if (!answered)
         unload_finish(bus);
     return 0;
+}
+
+void
+enlg_vmbus_abandon(struct enlg_vmbus *out)
+{
+    struct bus *bus = bus_of(out);
+
+    if (bus->state == ENLG_VMBUS_IDLE || bus->state == ENLG_VMBUS_FAILED)
+        return;
+    connection_fail(bus, "vmbus: given up, as the host does not answer");
+    enlg_offer_drop_all(bus, -ENL_E_TIMEDOUT);
+    enlg_vmbus_tell(bus, ENLG_VMBUS_EVENT_FAILED, NULL);
 }
 
 /* ---- in ---- */
@@ -493,14 +507,7 @@ enlg_vmbus_uses_vp(const struct enlg_vmbus *out, uint32_t vp)
 
     if (bus->state != ENLG_VMBUS_IDLE && enlg_synic_vp(bus->config.synic) == vp)
         return true;
-    for (uint32_t slot = 0; slot < bus->config.channel_count; slot++) {
-        const struct chan *chan = bus_slot(bus, slot);
-
-        if (chan_state(chan) > CHAN_OFFERED &&
-            (chan->config.vp == vp || (chan->moving && chan->move_vp == vp)))
-            return true;
-    }
-    return false;
+    return enlg_place_channel(out, vp, 0) != NULL;
 }
 
 void

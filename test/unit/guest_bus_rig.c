@@ -137,17 +137,25 @@ bus_say_version(uint8_t supported, uint32_t value)
 }
 
 void
-bus_say_offer(uint32_t relid, uint8_t instance)
+bus_say_offer_of(const struct bus_offer *offer)
 {
     struct enl_vmbus_offer m = {
         .head.type = ENL_VMBUS_OFFER_CHANNEL,
-        .relid = relid,
+        .class_id = offer->type,
+        .subchannel_index = offer->subchannel,
+        .relid = offer->relid,
         .is_dedicated = 1,
-        .connection_id = 0x2000 | relid,
+        .connection_id = 0x2000 | offer->relid,
     };
 
-    m.instance_id.b[3] = instance;
+    m.instance_id.b[3] = offer->instance;
     bus_say(&m, sizeof(m));
+}
+
+void
+bus_say_offer(uint32_t relid, uint8_t instance)
+{
+    bus_say_offer_of(&(struct bus_offer){.relid = relid, .instance = instance});
 }
 
 void
@@ -272,30 +280,37 @@ bus_open(void)
     return enlg_channel_open(bus.channel, bus_open_config());
 }
 
-int
-bus_setup_open(void **state)
+void
+bus_say_open(uint32_t relid, uint8_t *ring)
 {
     struct enl_vmbus_gpadl_header header;
     struct enl_ring_view in = {
-        .header = (struct enl_ring_header *)bus_ring(),
-        .base = bus_ring() + ENL_PAGE_SIZE,
+        .header = (struct enl_ring_header *)ring,
+        .base = ring + ENL_PAGE_SIZE,
         .size = BUS_SEND_LEN - ENL_PAGE_SIZE,
     };
     struct enl_ring_view out = {
-        .header = (struct enl_ring_header *)(bus_ring() + BUS_SEND_LEN),
-        .base = bus_ring() + BUS_SEND_LEN + ENL_PAGE_SIZE,
+        .header = (struct enl_ring_header *)(ring + BUS_SEND_LEN),
+        .base = ring + BUS_SEND_LEN + ENL_PAGE_SIZE,
         .size = BUS_RECV_LEN - ENL_PAGE_SIZE,
     };
 
-    bus_setup_offered(state);
-    assert_int_equal(bus_open(), 0);
     bus_posted(ENL_VMBUS_GPADL_HEADER, &header, sizeof(header));
+    assert_int_equal(header.relid, relid);
     bus.ring_gpadl = header.gpadl;
-    bus_say_created(BUS_RELID, header.gpadl, 0);
+    bus_say_created(relid, header.gpadl, 0);
     bus_posted(ENL_VMBUS_OPEN_CHANNEL, NULL, 148);
     assert_int_equal(enl_ring_consumer_init(&bus.from_guest, &in, true), 0);
     assert_int_equal(enl_ring_producer_init(&bus.to_guest, &out, true), 0);
-    bus_say_opened(BUS_RELID, 0);
+    bus_say_opened(relid, 0);
+}
+
+int
+bus_setup_open(void **state)
+{
+    bus_setup_offered(state);
+    assert_int_equal(bus_open(), 0);
+    bus_say_open(BUS_RELID, bus_ring());
     bus_events_are("o");
     return 0;
 }

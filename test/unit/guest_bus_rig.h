@@ -56,6 +56,16 @@ uint64_t bus_malformed(void);
 void bus_say(const void *message, uint32_t len);
 void bus_say_version(uint8_t supported, uint32_t value);
 void bus_say_offer(uint32_t relid, uint8_t instance);
+/* An offer with a class, or of a sub-channel. */
+struct bus_offer {
+    uint32_t relid;
+    uint8_t instance;
+    uint16_t subchannel;
+    struct enl_guid type;
+};
+void bus_say_offer_of(const struct bus_offer *offer);
+/* Open what the guest asks for next, with BUS_SEND_LEN and BUS_RECV_LEN bytes at ring. */
+void bus_say_open(uint32_t relid, uint8_t *ring);
 void bus_say_rescind(uint32_t relid);
 void bus_say_created(uint32_t relid, uint32_t gpadl, uint32_t status);
 void bus_say_torndown(uint32_t gpadl);

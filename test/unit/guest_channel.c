@@ -445,6 +445,152 @@ gpadl_has_a_longest_length(void **state)
     assert_int_equal(rig.call_count, 1 + (ENLG_GPADL_PAGES - 26 + 27) / 28);
 }
 
+/* The words of all messages of the last create, in order; returns how many. */
+static uint32_t
+collect_words(uint64_t *words, uint32_t max)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < rig.call_count; i++) {
+        uint32_t len, at = i ? 16 : 20;
+        const uint8_t *m = rig_posted(i, &len, NULL);
+
+        for (; at < len && count < max; at += 8)
+            memcpy(&words[count++], m + at, 8);
+    }
+    return count;
+}
+
+static int
+share_ranges(const struct enlg_gpadl_range *ranges, uint32_t count)
+{
+    struct enlg_gpadl_config config = {.ranges = ranges,
+                                       .range_count = count,
+                                       .event = gpadl_event,
+                                       .ctx = gpadl_events};
+
+    memset(gpadl_events, 0, sizeof(gpadl_events));
+    rig_forget();
+    bus.next = 0;
+    return enlg_gpadl_create(&gpadl, bus.channel, &config);
+}
+
+static void
+gpadl_of_several_ranges_lists_each(void **state)
+{
+    /* The second range's head is the last word of the header message. */
+    const struct enlg_gpadl_range ranges[] = {{rig_page(0), 25 * 4096},
+                                              {(uint8_t *)rig_page(40) + 512, 4096},
+                                              {rig_page(50), 100}};
+    struct enl_vmbus_gpadl_header header;
+    uint64_t words[64];
+
+    (void)state;
+    assert_int_equal(share_ranges(ranges, 3), 0);
+    memcpy(&header, rig_posted(0, NULL, NULL), sizeof(header));
+    assert_int_equal(header.range_count, 3);
+    assert_int_equal(header.range_buf_len, (26 + 3 + 2) * 8);
+    assert_int_equal(rig.call_count, 2);
+    assert_int_equal(collect_words(words, 64), 31);
+    assert_int_equal(words[0], 25 * 4096);
+    assert_ptr_equal(rig_at(words[25] << 12), rig_page(24));
+    assert_true(words[26] == (4096 | UINT64_C(512) << 32));
+    assert_ptr_equal(rig_at(words[27] << 12), rig_page(40));
+    assert_ptr_equal(rig_at(words[28] << 12), rig_page(41));
+    assert_int_equal(words[29], 100);
+    assert_ptr_equal(rig_at(words[30] << 12), rig_page(50));
+    bus_say_created(BUS_RELID, enlg_gpadl_handle(&gpadl), 0);
+    assert_string_equal(gpadl_events, "c");
+}
+
+static void
+gpadl_of_several_ranges_has_a_longest_list(void **state)
+{
+    struct enlg_gpadl_range ranges[2] = {{rig_page(0), 8188 * UINT64_C(4096)},
+                                         {rig_page(0), 4096}};
+
+    (void)state;
+    assert_int_equal(share_ranges(ranges, 2), 0); /* 1 + 8188 + 1 + 1 words */
+    bus_say_created(BUS_RELID, enlg_gpadl_handle(&gpadl), ENL_VMBUS_STATUS_FAILED);
+    ranges[1].len = 4097;
+    assert_int_equal(share_ranges(ranges, 2), -ENL_E_RANGE);
+    ranges[1].len = 0;
+    assert_int_equal(share_ranges(ranges, 2), -ENL_E_INVAL);
+    ranges[1] = (struct enlg_gpadl_range){NULL, 4096};
+    assert_int_equal(share_ranges(ranges, 2), -ENL_E_INVAL);
+    assert_int_equal(share_ranges(ranges, 0), -ENL_E_INVAL);
+    assert_int_equal(rig.call_count, 0);
+}
+
+/* 2 GiB and a bit, which no list can hold: piece after piece, a GPADL each. */
+static void
+gpadl_pieces_make_a_buffer_of_any_size(void **state)
+{
+    static struct enlg_gpadl pieces[66];
+    uint64_t left = (UINT64_C(2) << 30) + 5000, shared = 0;
+    uint8_t *at = (uint8_t *)rig_page(0) + 100;
+    uint32_t count = 0;
+
+    (void)state;
+    while (left) {
+        struct enlg_gpadl_config config = {.base = at,
+                                           .len = enlg_gpadl_fit(at, left),
+                                           .event = gpadl_event,
+                                           .ctx = gpadl_events};
+
+        assert_true(config.len != 0 && count < 66);
+        rig_forget();
+        assert_int_equal(enlg_gpadl_create(&pieces[count], bus.channel, &config), 0);
+        assert_true(left == config.len || ((uintptr_t)at + config.len) % 4096 == 0);
+        shared += config.len;
+        left -= config.len;
+        at = (uint8_t *)((uintptr_t)at + config.len);
+        count++;
+    }
+    assert_true(shared == (UINT64_C(2) << 30) + 5000);
+    assert_int_equal(count, 65);
+    assert_int_equal(enlg_gpadl_handle(&pieces[64]) - enlg_gpadl_handle(&pieces[0]), 64);
+}
+
+/* A kernel whose own pages are 64 KiB: each 4 KiB of them is a page to the host. */
+static void
+gpadl_unit_is_4_kib_whatever_the_kernel_has(void **state)
+{
+    static _Alignas(65536) uint8_t memory[2 * 65536];
+    uint64_t words[64];
+
+    (void)state;
+    assert_int_equal(share(memory + 61440, 8192), 0);
+    assert_int_equal(collect_words(words, 64), 3);
+    assert_ptr_equal(rig_at(words[1] << 12), memory + 61440);
+    assert_ptr_equal(rig_at(words[2] << 12), memory + 65536);
+}
+
+static void
+gpadl_that_cannot_be_posted_whole_is_free_again(void **state)
+{
+    (void)state;
+    rig_forget();
+    rig.result[0] = 0;
+    rig.result[1] = ENL_HV_STATUS_INVALID_HYPERCALL_INPUT;
+    rig.result_count = 2;
+    bus.next = 0;
+    memset(gpadl_events, 0, sizeof(gpadl_events));
+    assert_int_equal(enlg_gpadl_create(&gpadl, bus.channel,
+                                       &(struct enlg_gpadl_config){
+                                           .base = rig_page(0),
+                                           .len = 60 * 4096,
+                                           .event = gpadl_event,
+                                           .ctx = gpadl_events,
+                                       }),
+                     -ENL_E_INVAL);
+    assert_string_equal(gpadl_events, "");
+    bus_say_created(BUS_RELID, enlg_gpadl_handle(&gpadl), 0);
+    assert_int_equal(bus_malformed(), 1);
+    rig_forget();
+    assert_int_equal(enlg_channel_close(bus.channel), 0);
+}
+
 static void
 gpadl_handles_are_never_the_same(void **state)
 {
@@ -520,6 +666,82 @@ gpadl_that_is_live_at_an_unload_comes_back(void **state)
     bus_events_are("c-U");
 }
 
+/* ---- the second mapping ---- */
+
+static uint32_t twice_count;
+static bool twice_refused;
+
+/* As good as a mapping for one that is never used: the ring is put elsewhere. */
+static void *
+map_twice(void *data, size_t len)
+{
+    static _Alignas(4096) uint8_t memory[2][4 * ENL_PAGE_SIZE];
+
+    assert_true(data == bus_ring() + ENL_PAGE_SIZE ||
+                data == bus_ring() + BUS_SEND_LEN + ENL_PAGE_SIZE);
+    assert_true(2 * len <= sizeof(memory[0]));
+    if (twice_refused)
+        return NULL;
+    return memory[twice_count++];
+}
+
+static void
+unmap_twice(void *twice, size_t len)
+{
+    (void)len;
+    assert_non_null(twice);
+    twice_count--;
+}
+
+static int
+setup_twice(void **state)
+{
+    twice_count = 0;
+    twice_refused = false;
+    bus_setup_offered(state);
+    rig.map_twice = map_twice;
+    rig.unmap_twice = unmap_twice;
+    return 0;
+}
+
+static void
+ring_uses_the_second_mapping(void **state)
+{
+    struct enlg_send send = {"payload", 7, false, 1};
+    struct enl_ring_header *header = (struct enl_ring_header *)bus_ring();
+    uint64_t word;
+
+    (void)state;
+    assert_int_equal(bus_open(), 0);
+    bus_say_open(BUS_RELID, bus_ring());
+    assert_int_equal(twice_count, 2);
+    assert_int_equal(enlg_packet_put(bus.channel, &send), 0);
+    assert_int_equal(enlg_packet_publish(bus.channel), 0);
+    assert_int_equal(header->write_index, 32);
+    memcpy(&word, bus_ring() + ENL_PAGE_SIZE, sizeof(word));
+    assert_true(word == 0); /* the packet is in the mapping */
+    assert_int_equal(enlg_channel_close(bus.channel), 0);
+    assert_int_equal(twice_count, 2); /* until the host has let go */
+    bus_say_torndown(bus.ring_gpadl);
+    assert_int_equal(twice_count, 0);
+}
+
+static void
+ring_does_without_a_second_mapping(void **state)
+{
+    struct enlg_send send = {"payload", 7, false, 1};
+    struct enl_ring_packet p;
+
+    (void)state;
+    twice_refused = true;
+    assert_int_equal(bus_open(), 0);
+    bus_say_open(BUS_RELID, bus_ring());
+    assert_int_equal(enlg_packet_put(bus.channel, &send), 0);
+    assert_int_equal(enlg_packet_publish(bus.channel), 0);
+    assert_int_equal(enl_ring_get(&bus.from_guest, &p), 1);
+}
+
+#define TWICE(f)   cmocka_unit_test_setup(f, setup_twice)
 #define OFFERED(f) cmocka_unit_test_setup(f, bus_setup_offered)
 #define OPEN(f)    cmocka_unit_test_setup(f, bus_setup_open)
 
@@ -544,10 +766,17 @@ main(void)
         OFFERED(move_depends_on_the_version),
         OPEN(gpadl_lists_every_page_in_order),
         OPEN(gpadl_has_a_longest_length),
+        OPEN(gpadl_of_several_ranges_lists_each),
+        OPEN(gpadl_of_several_ranges_has_a_longest_list),
+        OPEN(gpadl_pieces_make_a_buffer_of_any_size),
+        OPEN(gpadl_unit_is_4_kib_whatever_the_kernel_has),
+        OPEN(gpadl_that_cannot_be_posted_whole_is_free_again),
         OPEN(gpadl_handles_are_never_the_same),
         OPEN(gpadl_answers_count_only_when_they_are_due),
         OPEN(gpadl_of_a_rescinded_channel_comes_back),
         OPEN(gpadl_that_is_live_at_an_unload_comes_back),
+        TWICE(ring_uses_the_second_mapping),
+        TWICE(ring_does_without_a_second_mapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,20 @@ platform_unmap_exec(void *ctx, const void *code)
     rig.mapped--;
 }
 
+static void *
+platform_map_twice(void *ctx, void *data, size_t len)
+{
+    (void)ctx;
+    return rig.map_twice ? rig.map_twice(data, len) : NULL;
+}
+
+static void
+platform_unmap_twice(void *ctx, void *twice, size_t len)
+{
+    (void)ctx;
+    rig.unmap_twice(twice, len);
+}
+
 static void
 platform_pause(void *ctx, uint32_t attempt)
 {
@@ -215,6 +229,8 @@ rig_setup(void **state)
         .gpa = platform_gpa,
         .map_exec = platform_map_exec,
         .unmap_exec = platform_unmap_exec,
+        .map_twice = platform_map_twice,
+        .unmap_twice = platform_unmap_twice,
         .pause = platform_pause,
         .hypercall_fast = platform_hypercall_fast,
     };

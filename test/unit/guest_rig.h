@@ -56,6 +56,8 @@ struct guest_rig {
     bool map_fails;
     bool enabled_when_mapped;
     uint64_t *code;
+    void *(*map_twice)(void *data, size_t len); /* NULL: no */
+    void (*unmap_twice)(void *twice, size_t len);
 };
 
 extern struct guest_rig rig;

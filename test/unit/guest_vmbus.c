@@ -411,6 +411,69 @@ unload_answered_on_another_processor_is_heard(void **state)
     bus_events_are("-U");
 }
 
+/* ---- no answer at all ---- */
+
+static void
+abandon_ends_a_contact(void **state)
+{
+    (void)state;
+    enlg_vmbus_abandon(&bus.bus); /* nothing to end */
+    bus_events_are("");
+    assert_int_equal(enlg_vmbus_connect(&bus.bus), 0);
+    assert_int_equal(enlg_vmbus_connect(&bus.bus), -ENL_E_BUSY);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("F");
+    bus_say_version(1, 7); /* too late */
+    assert_int_equal(enlg_vmbus_state(&bus.bus), ENLG_VMBUS_FAILED);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("");
+    assert_int_equal(enlg_vmbus_connect(&bus.bus), 0);
+}
+
+static void
+abandon_ends_every_wait_of_a_channel(void **state)
+{
+    (void)state;
+    /* for CREATED */
+    assert_int_equal(bus_open(), 0);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("ec-F");
+    assert_int_equal(bus.status, -ENL_E_TIMEDOUT);
+    /* for OPEN_RESULT, with a close that waits for it */
+    bus_setup_offered(state);
+    assert_int_equal(bus_open(), 0);
+    bus_say_created(BUS_RELID, 0xE1E10, 0);
+    assert_int_equal(enlg_channel_close(bus.channel), 0);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("ec-F");
+    /* for TORNDOWN */
+    bus_setup_open(state);
+    assert_int_equal(enlg_channel_close(bus.channel), 0);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("c-F");
+    /* for MODIFY_CHANNEL_RESPONSE */
+    bus_setup_open(state);
+    assert_int_equal(enlg_channel_move(bus.channel, 1), 0);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("c-F");
+    assert_int_equal(enlg_vmbus_version(&bus.bus), 0);
+    bus_say_torndown(bus.ring_gpadl); /* too late */
+    bus_events_are("");
+    assert_null(enlg_vmbus_channel(&bus.bus, 0));
+}
+
+static void
+abandon_ends_an_unload(void **state)
+{
+    (void)state;
+    assert_int_equal(enlg_vmbus_unload(&bus.bus), 0);
+    enlg_vmbus_abandon(&bus.bus);
+    bus_events_are("c-F");
+    bus_say_type(ENL_VMBUS_UNLOAD_RESPONSE); /* too late */
+    bus_events_are("");
+    bus_connect(ENL_VMBUS_VERSION_WS2022);
+}
+
 /* ---- signals ---- */
 
 static void
@@ -468,6 +531,9 @@ main(void)
         OPEN(unload_with_an_open_channel_gives_its_memory_back),
         IDLE(unload_below_3_0_needs_closed_channels),
         OFFERED(unload_answered_on_another_processor_is_heard),
+        IDLE(abandon_ends_a_contact),
+        OFFERED(abandon_ends_every_wait_of_a_channel),
+        OPEN(abandon_ends_an_unload),
         OPEN(signal_reaches_only_an_open_channel),
         OPEN(vp_of_an_open_channel_may_not_go_offline),
     };

@@ -41,7 +41,8 @@ enum enlg_channel_event {
     ENLG_CHANNEL_OPENED,    /* status 0, or why not */
     ENLG_CHANNEL_MOVED,     /* status 0, or why not */
     ENLG_CHANNEL_RESCINDED, /* the host took it away; call enlg_channel_close() */
-    ENLG_CHANNEL_CLOSED,    /* the last event: the memory is the guest's again */
+    /* The last event: the memory is the guest's again, save with -ENL_E_TIMEDOUT. */
+    ENLG_CHANNEL_CLOSED,
 };
 /* status: 0 or a failure. Thread: bus. */
 typedef void (*enlg_channel_event_fn)(void *ctx, struct enlg_channel *channel,
@@ -85,8 +86,9 @@ ENL_MUST_CHECK int enlg_channel_open(struct enlg_channel *channel,
 ENL_MUST_CHECK int enlg_channel_close(struct enlg_channel *channel);
 
 /*
- * Have the host interrupt another VP from now on; MOVED follows. A signal that is under
- * way may still arrive at the old one. Returns 0, or -ENL_E_NOTSUP (below 4.1),
+ * Have the host interrupt another VP from now on; MOVED follows, and one signal, as one may
+ * have been lost on the way. One that is under way may still arrive at the old VP: it is
+ * passed on from there. Returns 0, or -ENL_E_NOTSUP (below 4.1),
  * -ENL_E_INVAL (not open), -ENL_E_BUSY (moving), or as enlg_port_post(). Thread: bus.
  */
 ENL_MUST_CHECK int enlg_channel_move(struct enlg_channel *channel, uint32_t vp);
@@ -98,6 +100,11 @@ uint32_t enlg_channel_vp(const struct enlg_channel *channel);
 /* Lives until GONE. Thread: any. */
 const struct enlg_channel_info *enlg_channel_info(const struct enlg_channel *channel);
 struct enlg_vmbus *enlg_channel_bus(const struct enlg_channel *channel);
+/*
+ * The first channel of a sub-channel's device; NULL: it is not there, or was rescinded. Of
+ * a first channel, itself. Thread: bus.
+ */
+struct enlg_channel *enlg_channel_first(const struct enlg_channel *channel);
 /* A pointer of the driver's. Thread: bus. */
 void enlg_channel_set_data(struct enlg_channel *channel, void *data);
 void *enlg_channel_data(const struct enlg_channel *channel);
@@ -108,21 +115,42 @@ struct enlg_gpadl {
     uint64_t opaque[16];
 };
 
-/* 4 KiB pages that one GPADL can have: its length is 16 bits of bytes on the wire. */
+/*
+ * 4 KiB pages that one GPADL can have: the list of their numbers has a length of 16 bits on
+ * the wire. More memory is several GPADLs, each with a handle of its own: share
+ * enlg_gpadl_fit() bytes, then the rest in the same way. A host has a limit for all of a
+ * guest's together (Seen: 1280 MiB, 384 MiB on older ones), and refuses what is beyond.
+ */
 #define ENLG_GPADL_PAGES 8190u
 
+/* Bytes from base on, of len, that one GPADL of one range can have. Thread: any. */
+uint64_t enlg_gpadl_fit(const void *base, uint64_t len);
+
 enum enlg_gpadl_event {
-    ENLG_GPADL_CREATED,  /* status 0: shared; else not, and the object is free */
-    ENLG_GPADL_TORNDOWN, /* the memory is the guest's again, and the object is free */
+    ENLG_GPADL_CREATED, /* status 0: shared; else not, and the object is free */
+    /* The object is free, and the memory the guest's again, save with -ENL_E_TIMEDOUT. */
+    ENLG_GPADL_TORNDOWN,
 };
 typedef void (*enlg_gpadl_event_fn)(void *ctx, struct enlg_gpadl *gpadl,
                                     enum enlg_gpadl_event event, int status);
 
+struct enlg_gpadl_range {
+    void *base;   /* any address */
+    uint64_t len; /* bytes, not 0 */
+};
+
+/* One range, or several that are one behind the other for the device. */
 struct enlg_gpadl_config {
     void *base;   /* any address */
     uint64_t len; /* bytes; at most ENLG_GPADL_PAGES pages touched */
     enlg_gpadl_event_fn event;
     void *ctx;
+    /*
+     * (optional) In place of base and len. Borrowed for the call. Each range costs as much
+     * of the list as a page: ranges and pages are at most ENLG_GPADL_PAGES + 1.
+     */
+    const struct enlg_gpadl_range *ranges;
+    uint32_t range_count;
 };
 
 /*

@@ -13,7 +13,9 @@
  * One thread may be all of them. Callbacks come on the thread of the function that makes
  * them, and may call in again, save where it says not.
  *
- * The host may be hostile: a message that breaks the protocol is counted and dropped.
+ * The host may be hostile: a message that breaks the protocol is counted and dropped. It may
+ * also answer nothing: who waits bounds the wait, and ends every one with
+ * enlg_vmbus_abandon().
  */
 #ifndef ENLIGHT_GUEST_VMBUS_H
 #define ENLIGHT_GUEST_VMBUS_H
@@ -27,6 +29,7 @@ extern "C" {
 #endif
 
 struct enlg_channel;
+struct enlg_driver;
 
 struct enlg_vmbus {
     uint64_t opaque[640];
@@ -37,12 +40,12 @@ enum enlg_vmbus_state {
     ENLG_VMBUS_CONTACTING, /* a version was asked for */
     ENLG_VMBUS_CONNECTED,  /* agreed; offers come and go */
     ENLG_VMBUS_UNLOADING,  /* leaving */
-    ENLG_VMBUS_FAILED, /* given up: the host refused every version, or cannot be reached */
+    ENLG_VMBUS_FAILED,     /* given up: by the host, which refuses, or by the kernel */
 };
 
 enum enlg_vmbus_event {
     ENLG_VMBUS_EVENT_CONNECTED,  /* offers have been asked for */
-    ENLG_VMBUS_EVENT_OFFER,      /* a channel appeared: open it, or leave it */
+    ENLG_VMBUS_EVENT_OFFER,      /* a channel that no driver took: open it, or leave it */
     ENLG_VMBUS_EVENT_ALL_OFFERS, /* those that existed at the connect have been shown */
     ENLG_VMBUS_EVENT_GONE,     /* the channel is not there any more: forget the pointer */
     ENLG_VMBUS_EVENT_UNLOADED, /* disconnected; every shared page is the guest's again */
@@ -70,6 +73,9 @@ struct enlg_vmbus_config {
     /* (optional) A message of another type in the same slot, such as a timer's. */
     void (*message)(void *ctx, const struct enl_message *message);
     void *ctx;
+    /* (optional) Who gets which channel (enlight/guest/driver.h). Borrowed. */
+    const struct enlg_driver *drivers;
+    uint32_t driver_count;
 };
 /* SINT 2, versions 5.3 down to 2.4; the rest is zero. */
 void enlg_vmbus_config_defaults(struct enlg_vmbus_config *config);
@@ -103,6 +109,15 @@ ENL_MUST_CHECK int enlg_vmbus_connect(struct enlg_vmbus *bus);
 ENL_MUST_CHECK int enlg_vmbus_unload(struct enlg_vmbus *bus);
 
 /*
+ * Wait no longer, and tell the host nothing: each channel ends with -ENL_E_TIMEDOUT and is
+ * GONE, then FAILED follows, and connect() may try again. The host may still use every page
+ * that it was given, the requests' among them: leave those alone until it is CONNECTED
+ * again, when it has forgotten them, or for ever. Nothing happens without a connection.
+ * Thread: bus, with nobody inside a channel.
+ */
+void enlg_vmbus_abandon(struct enlg_vmbus *bus);
+
+/*
  * Handle what the slot has, at most 64 messages. Returns how many. Call it after the
  * SINT's interrupt, or as often as you like. Thread: bus.
  */
@@ -126,7 +141,10 @@ const struct enlg_partition *enlg_vmbus_partition(const struct enlg_vmbus *bus);
 
 /* Channel i of those in use, or NULL beyond the last. Thread: bus. */
 struct enlg_channel *enlg_vmbus_channel(struct enlg_vmbus *bus, uint32_t i);
-/* Some open channel interrupts this VP: it may not go offline. Thread: bus. */
+/*
+ * This VP may not go offline: a channel interrupts it (enlight/guest/place.h moves it away),
+ * or it is the connect processor, which stays. Thread: bus.
+ */
 bool enlg_vmbus_uses_vp(const struct enlg_vmbus *bus, uint32_t vp);
 
 struct enlg_vmbus_counters {
