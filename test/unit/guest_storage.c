@@ -16,6 +16,7 @@
 #define SLOTS 4u
 
 static struct enlg_storage storage;
+static uint16_t sub_channels; /* to ask for */
 static struct enlg_request_slot slots[SLOTS];
 static uint64_t pfns[9];
 static char events[16];
@@ -54,18 +55,8 @@ start(void)
         .pfn_count = 9,
         .event = on_event,
         .ctx = events,
+        .sub_channels = sub_channels,
     };
-    struct enl_ring_view in = {
-        .header = (struct enl_ring_header *)bus_ring(),
-        .base = bus_ring() + ENL_PAGE_SIZE,
-        .size = BUS_SEND_LEN - ENL_PAGE_SIZE,
-    };
-    struct enl_ring_view out = {
-        .header = (struct enl_ring_header *)(bus_ring() + BUS_SEND_LEN),
-        .base = bus_ring() + BUS_SEND_LEN + ENL_PAGE_SIZE,
-        .size = BUS_RECV_LEN - ENL_PAGE_SIZE,
-    };
-    struct enl_vmbus_gpadl_header header;
 
     memset(events, 0, sizeof(events));
     memset(&io, 0, sizeof(io));
@@ -74,12 +65,7 @@ start(void)
     done = 0;
     assert_int_equal(enlg_storage_start(&storage, bus.channel, &config), 0);
     assert_int_equal(enlg_storage_poll(&storage), 0);
-    bus_posted(ENL_VMBUS_GPADL_HEADER, &header, sizeof(header));
-    bus.ring_gpadl = header.gpadl;
-    bus_say_created(BUS_RELID, header.gpadl, 0);
-    assert_int_equal(enl_ring_consumer_init(&bus.from_guest, &in, true), 0);
-    assert_int_equal(enl_ring_producer_init(&bus.to_guest, &out, true), 0);
-    bus_say_opened(BUS_RELID, 0);
+    bus_say_open(BUS_RELID, bus_ring());
 }
 
 /* The guest's next request is in request. */
@@ -385,36 +371,6 @@ host_may_ask_for_a_new_scan(void **state)
     assert_int_equal(say(ENL_PACKET_INBAND, 0, &p, 0), -ENL_E_PROTO);
 }
 
-static void
-capacity_is_not_believed_blindly(void **state)
-{
-    uint8_t answer[32] = {0};
-    uint64_t blocks;
-    uint32_t size;
-
-    (void)state;
-    enlg_storage_capacity(&io, answer);
-    assert_int_equal(io.cdb[0], ENL_SCSI_SERVICE_ACTION_IN_16);
-    assert_int_equal(io.cdb[13], 32);
-    io.result = 0;
-    io.moved = 32;
-    answer[7] = 99;
-    answer[10] = 2;
-    assert_int_equal(enlg_storage_capacity_parse(&io, &blocks, &size), 0);
-    assert_int_equal(blocks, 100);
-    assert_int_equal(size, 512);
-    io.moved = 11;
-    assert_int_equal(enlg_storage_capacity_parse(&io, &blocks, &size), -ENL_E_PROTO);
-    io.moved = 32;
-    answer[11] = 1; /* 513 */
-    assert_int_equal(enlg_storage_capacity_parse(&io, &blocks, &size), -ENL_E_PROTO);
-    answer[10] = answer[11] = 0;
-    assert_int_equal(enlg_storage_capacity_parse(&io, &blocks, &size), -ENL_E_PROTO);
-    memset(answer, 0xFF, 8);
-    answer[10] = 2;
-    assert_int_equal(enlg_storage_capacity_parse(&io, &blocks, &size), -ENL_E_PROTO);
-}
-
 /* ---- the end ---- */
 
 static void
@@ -432,6 +388,281 @@ stop_cancels_only_when_the_host_has_let_go(void **state)
     assert_int_equal(done, 1);
     assert_int_equal(io.result, -ENL_E_CANCELED);
     assert_string_equal(events, "Rls");
+}
+
+static void
+abandoned_requests_end_as_such(void **state)
+{
+    (void)state;
+    put_one();
+    enlg_vmbus_abandon(&bus.bus);
+    assert_int_equal(done, 1);
+    assert_int_equal(io.result, -ENL_E_TIMEDOUT);
+    assert_string_equal(events, "Rs");
+    assert_int_equal(enlg_storage_stop(&storage), -ENL_E_INVAL);
+}
+
+/* ---- more channels ---- */
+
+#define SUB_RELID (BUS_RELID + 1)
+
+static struct enlg_storage_queue queue;
+static struct enlg_request_slot queue_slots[SLOTS];
+static uint64_t queue_pfns[3];
+static char queue_events[16];
+static struct enlg_channel *sub;
+/* The host's ends of the first channel and of the queue's. */
+static struct bus_rig first_end, queue_end;
+
+static void
+use_end(const struct bus_rig *end)
+{
+    bus.from_guest = end->from_guest;
+    bus.to_guest = end->to_guest;
+}
+
+static void
+on_queue_event(void *ctx, struct enlg_storage *s, enum enlg_storage_event event)
+{
+    assert_ptr_equal(ctx, queue_events);
+    assert_ptr_equal(s, &storage);
+    queue_events[strlen(queue_events)] = "Rrls"[event];
+}
+
+/* Answer the start's questions up to the one for sub-channels. */
+static void
+start_with(uint16_t wanted, uint16_t host_max, uint32_t flags)
+{
+    sub_channels = wanted;
+    start();
+    assert_int_equal(enlg_storage_poll(&storage), 0);
+    take(ENL_STORAGE_BEGIN_INIT);
+    assert_int_equal(complete(0), 1);
+    take(ENL_STORAGE_QUERY_VERSION);
+    assert_int_equal(complete(0), 1);
+    take(ENL_STORAGE_QUERY_PROPERTIES);
+    request.u.properties = (struct enl_storage_properties){
+        .max_transfer_len = 1 << 20, .max_sub_channels = host_max, .flags = flags};
+    assert_int_equal(complete(0), 1);
+    take(ENL_STORAGE_END_INIT);
+    assert_int_equal(complete(0), 1);
+    sub_channels = 0;
+}
+
+static int
+queue_start(struct enlg_channel *channel)
+{
+    struct enlg_storage_config config = {
+        .size = sizeof(config),
+        .ring = rig_page(20),
+        .send_len = BUS_SEND_LEN,
+        .recv_len = BUS_RECV_LEN,
+        .slots = queue_slots,
+        .slot_count = SLOTS,
+        .pfns = queue_pfns,
+        .pfn_count = 3,
+        .event = on_queue_event,
+        .ctx = queue_events,
+    };
+
+    memset(queue_events, 0, sizeof(queue_events));
+    return enlg_storage_queue_start(&queue, &storage, channel, &config);
+}
+
+/* Two channels, both open. */
+static void
+two_channels(void)
+{
+    start_with(2, 5, ENL_STORAGE_PROPERTY_MULTI_CHANNEL);
+    take(ENL_STORAGE_CREATE_SUB_CHANNELS);
+    assert_int_equal(request.u.sub_channel_count, 2);
+    assert_int_equal(complete(0), 1);
+    assert_string_equal(events, "R");
+    assert_int_equal(enlg_storage_sub_channels(&storage), 2);
+    first_end = bus;
+    bus_say_offer_of(
+        &(struct bus_offer){.relid = SUB_RELID, .instance = 1, .subchannel = 1});
+    sub = bus.channel;
+    bus.next = rig.call_count; /* signals so far */
+    assert_int_equal(queue_start(sub), 0);
+    enlg_storage_read(&io, 0, 1, rig_page(30), 512);
+    assert_int_equal(enlg_storage_queue_submit(&queue, &io), -ENL_E_INVAL);
+    assert_int_equal(enlg_storage_queue_poll(&queue), 0);
+    bus_say_open(SUB_RELID, rig_page(20));
+    queue_end = bus;
+}
+
+static void
+sub_channels_are_asked_for_last(void **state)
+{
+    (void)state;
+    two_channels();
+    /* No more than the host has, none where it has none, and a refusal is no failure. */
+    bus_setup_offered(NULL);
+    start_with(9, 3, ENL_STORAGE_PROPERTY_MULTI_CHANNEL);
+    take(ENL_STORAGE_CREATE_SUB_CHANNELS);
+    assert_int_equal(request.u.sub_channel_count, 3);
+    assert_int_equal(complete(ENL_STORAGE_STATUS_INVALID_PARAMETER), 1);
+    assert_true(enlg_storage_is_ready(&storage));
+    assert_int_equal(enlg_storage_sub_channels(&storage), 0);
+    bus_setup_offered(NULL);
+    start_with(2, 5, 0);
+    assert_true(enlg_storage_is_ready(&storage));
+    assert_string_equal(events, "R");
+}
+
+static void
+queue_has_requests_of_its_own(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    two_channels();
+    assert_int_equal(enlg_storage_queue_submit(&queue, &io), 0);
+    assert_int_equal(enlg_storage_queue_kick(&queue), 0);
+    use_end(&queue_end);
+    take(ENL_STORAGE_EXECUTE_SRB);
+    id = taken.transaction_id;
+    request.operation = ENL_STORAGE_COMPLETE_IO;
+    request.u.srb.srb_status = ENL_SRB_STATUS_SUCCESS;
+    assert_int_equal(say(ENL_PACKET_COMPLETION, id, &request, 64),
+                     0); /* not the first's */
+    assert_int_equal(done, 0);
+    assert_int_equal(enlg_storage_queue_poll(&queue), 1);
+    assert_int_equal(done, 1);
+    /* What the queue's pages do not hold goes through the first only. */
+    enlg_storage_read(&io, 0, 32, rig_page(30), 4 * 4096);
+    assert_int_equal(enlg_storage_queue_submit(&queue, &io), -ENL_E_RANGE);
+    assert_int_equal(enlg_storage_submit(&storage, &io), 0);
+}
+
+static void
+answer_on_the_wrong_channel_breaks_that_one_only(void **state)
+{
+    (void)state;
+    two_channels();
+    assert_int_equal(enlg_storage_submit(&storage, &io), 0);
+    assert_int_equal(enlg_storage_kick(&storage), 0);
+    use_end(&first_end);
+    take(ENL_STORAGE_EXECUTE_SRB);
+    first_end = bus;
+    use_end(&queue_end);
+    request.operation = ENL_STORAGE_COMPLETE_IO;
+    request.u.srb.srb_status = ENL_SRB_STATUS_SUCCESS;
+    assert_int_equal(say(ENL_PACKET_COMPLETION, taken.transaction_id, &request, 64), 0);
+    assert_int_equal(enlg_storage_queue_poll(&queue), -ENL_E_PROTO);
+    assert_int_equal(enlg_storage_queue_poll(&queue), -ENL_E_PROTO);
+    assert_int_equal(done, 0);
+    use_end(&first_end);
+    assert_int_equal(complete(0), 1);
+    assert_int_equal(done, 1);
+    assert_true(enlg_storage_is_ready(&storage));
+}
+
+static void
+queue_is_only_for_what_was_asked(void **state)
+{
+    struct enlg_channel *first = bus.channel;
+
+    (void)state;
+    start_with(1, 5, ENL_STORAGE_PROPERTY_MULTI_CHANNEL);
+    take(ENL_STORAGE_CREATE_SUB_CHANNELS);
+    assert_int_equal(complete(0), 1);
+    assert_int_equal(queue_start(first), -ENL_E_INVAL);
+    bus_say_offer_of(
+        &(struct bus_offer){.relid = SUB_RELID, .instance = 2, .subchannel = 1});
+    assert_int_equal(queue_start(bus.channel), -ENL_E_INVAL); /* another device's */
+    bus_say_offer_of(
+        &(struct bus_offer){.relid = SUB_RELID + 1, .instance = 1, .subchannel = 1});
+    assert_int_equal(queue_start(bus.channel), 0);
+    bus_say_offer_of(
+        &(struct bus_offer){.relid = SUB_RELID + 2, .instance = 1, .subchannel = 2});
+    {
+        static struct enlg_storage_queue more;
+        struct enlg_storage_config config = {
+            .size = sizeof(config),
+            .ring = rig_page(30),
+            .send_len = BUS_SEND_LEN,
+            .recv_len = BUS_RECV_LEN,
+            .slots = queue_slots,
+            .slot_count = SLOTS,
+            .pfns = queue_pfns,
+            .pfn_count = 3,
+        };
+
+        assert_int_equal(enlg_storage_queue_start(&more, &storage, bus.channel, &config),
+                         -ENL_E_NOSPC);
+    }
+}
+
+static void
+queue_may_go_while_the_controller_stays(void **state)
+{
+    uint32_t queue_gpadl;
+
+    (void)state;
+    two_channels();
+    queue_gpadl = bus.ring_gpadl;
+    assert_int_equal(enlg_storage_queue_submit(&queue, &io), 0);
+    bus_say_rescind(SUB_RELID);
+    assert_string_equal(queue_events, "l");
+    assert_int_equal(enlg_storage_queue_stop(&queue), 0);
+    bus_say_torndown(queue_gpadl);
+    assert_int_equal(done, 1);
+    assert_int_equal(io.result, -ENL_E_CANCELED);
+    assert_string_equal(queue_events, "ls");
+    assert_string_equal(events, "R");
+    assert_int_equal(enlg_storage_queue_stop(&queue), -ENL_E_INVAL);
+    assert_int_equal(enlg_storage_submit(&storage, &io), 0);
+}
+
+static void
+stop_is_over_when_every_channel_is_closed(void **state)
+{
+    (void)state;
+    two_channels();
+    assert_int_equal(enlg_storage_queue_submit(&queue, &io), 0);
+    assert_int_equal(enlg_storage_stop(&storage), 0);
+    bus_say_torndown(first_end.ring_gpadl);
+    assert_string_equal(events, "R"); /* the queue still points to it */
+    assert_int_equal(queue_start(sub), -ENL_E_CONNRESET);
+    assert_int_equal(done, 0);
+    bus_say_torndown(queue_end.ring_gpadl);
+    assert_int_equal(done, 1);
+    assert_string_equal(queue_events, "s");
+    assert_string_equal(events, "Rs");
+    assert_int_equal(enlg_storage_stop(&storage), -ENL_E_INVAL);
+}
+
+static void
+unit_attention_asks_for_a_new_scan(void **state)
+{
+    static const struct {
+        uint8_t key, asc, ascq;
+        bool rescan;
+    } cases[] = {
+        {ENL_SCSI_KEY_UNIT_ATTENTION, 0x29, 0x00, false}, /* reset */
+        {ENL_SCSI_KEY_UNIT_ATTENTION, 0x2A, 0x09, true},  /* size */
+        {ENL_SCSI_KEY_UNIT_ATTENTION, 0x28, 0x00, true},  /* medium */
+        {ENL_SCSI_KEY_UNIT_ATTENTION, 0x3F, 0x0E, true},  /* LUNs */
+        {ENL_SCSI_KEY_NO_SENSE, 0x3F, 0x0E, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bus_setup_offered(NULL);
+        put_one();
+        memset(request.u.srb.cdb_or_sense, 0, 20);
+        request.u.srb.srb_status = ENL_SRB_STATUS_ERROR | ENL_SRB_STATUS_AUTOSENSE_VALID;
+        request.u.srb.scsi_status = ENL_SCSI_STATUS_CHECK_CONDITION;
+        request.u.srb.sense_len = 18;
+        request.u.srb.cdb_or_sense[2] = cases[i].key;
+        request.u.srb.cdb_or_sense[12] = cases[i].asc;
+        request.u.srb.cdb_or_sense[13] = cases[i].ascq;
+        assert_int_equal(complete(0), 1);
+        assert_string_equal(events, cases[i].rescan ? "Rr" : "R");
+        assert_int_equal(done, 1);
+    }
 }
 
 #define CASE(f) cmocka_unit_test_setup(f, bus_setup_offered)
@@ -452,8 +683,15 @@ main(void)
         CASE(answer_of_a_wrong_form_breaks_the_protocol),
         CASE(lengths_are_cut_to_what_was_asked),
         CASE(host_may_ask_for_a_new_scan),
-        CASE(capacity_is_not_believed_blindly),
         CASE(stop_cancels_only_when_the_host_has_let_go),
+        CASE(abandoned_requests_end_as_such),
+        CASE(sub_channels_are_asked_for_last),
+        CASE(queue_has_requests_of_its_own),
+        CASE(answer_on_the_wrong_channel_breaks_that_one_only),
+        CASE(queue_is_only_for_what_was_asked),
+        CASE(queue_may_go_while_the_controller_stays),
+        CASE(stop_is_over_when_every_channel_is_closed),
+        CASE(unit_attention_asks_for_a_new_scan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
