@@ -32,6 +32,25 @@ enl_kvp_read_key(const struct enl_kvp_value *data, char *out, size_t size)
                : enl_kvp_read(data->key, data->key_len, out, size);
 }
 
+/*
+ * Divide by 10; the remainder. In digits of 16 bits: on 32-bit processors a division of 64
+ * bits is a call into the compiler's library.
+ */
+static uint32_t
+divide_by_10(uint64_t *number)
+{
+    uint64_t quotient = 0;
+    uint32_t rest = 0;
+
+    for (int shift = 48; shift >= 0; shift -= 16) {
+        rest = rest << 16 | (uint16_t)(*number >> shift);
+        quotient = quotient << 16 | rest / 10;
+        rest %= 10;
+    }
+    *number = quotient;
+    return rest;
+}
+
 /* Decimal digits of a number, and a zero. */
 static int
 write_number(uint64_t number, char *out, size_t size)
@@ -40,8 +59,7 @@ write_number(uint64_t number, char *out, size_t size)
     size_t count = 0;
 
     do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
+        digits[count++] = (char)('0' + divide_by_10(&number));
     } while (number);
     if (count >= size)
         return -ENL_E_MSGSIZE;
