@@ -15,6 +15,7 @@
 
 /* Mapped once for the process: the seeds reuse it. */
 static uint8_t *ram_view, *guest_view;
+static int ram_fd;
 static uint16_t page_order[LOOP_RAM_PAGES];
 
 static void
@@ -36,10 +37,9 @@ order_make(bool scramble)
 static void
 memory_map(bool scramble)
 {
-    int fd = memfd_create("loop", 0);
-
-    loop_check(fd >= 0 && ftruncate(fd, LOOP_RAM_LEN) == 0);
-    ram_view = mmap(NULL, LOOP_RAM_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ram_fd = memfd_create("loop", 0);
+    loop_check(ram_fd >= 0 && ftruncate(ram_fd, LOOP_RAM_LEN) == 0);
+    ram_view = mmap(NULL, LOOP_RAM_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, ram_fd, 0);
     loop_check(ram_view != MAP_FAILED);
     order_make(scramble);
     guest_view = ram_view;
@@ -49,11 +49,10 @@ memory_map(bool scramble)
         loop_check(guest_view != MAP_FAILED);
         for (uint32_t i = 0; i < LOOP_RAM_PAGES; i++)
             loop_check(mmap(guest_view + (size_t)i * ENL_PAGE_SIZE, ENL_PAGE_SIZE,
-                            PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                            PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_fd,
                             (off_t)page_order[i] * ENL_PAGE_SIZE) != MAP_FAILED);
     }
     memset(ram_view, LOOP_POISON, LOOP_RAM_LEN);
-    close(fd);
 }
 
 static uint8_t *
@@ -155,10 +154,10 @@ loop_memory_map_twice(void *ctx, void *data, size_t len)
     for (size_t at = 0; at < len; at += ENL_PAGE_SIZE) {
         for (int half = 0; half < 2; half++) {
             void *to = twice + (size_t)half * len + at;
-            void *got = mremap((uint8_t *)data + at, 0, ENL_PAGE_SIZE,
-                               MREMAP_MAYMOVE | MREMAP_FIXED, to);
+            enl_gpa gpa = loop_memory_gpa(loop, (uint8_t *)data + at);
 
-            loop_check(got == to);
+            loop_check(mmap(to, ENL_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_FIXED, ram_fd, (off_t)gpa.v) == to);
         }
     }
     for (uint32_t i = 0; i < LOOP_TWICE; i++) {
