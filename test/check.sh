@@ -3,7 +3,7 @@
 #
 # test/check.sh [--all] [SUITE...] - build everything and run the tests; what "make check" calls.
 #
-# Suites, in this order: lint unit install loop model guest os. Each prints TAP ("ok", "not ok", "# SKIP reason");
+# Suites, in this order: lint unit archive install loop arm64 model guest os. Each prints TAP ("ok", "not ok", "# SKIP reason");
 # this script keeps every suite's output under $BUILD/check, shows a line for each suite and every failure, and ends with
 # "N passed, N failed, N skipped". Exit status 0 only if nothing failed and every suite ran a test.
 # --all: the full product of the os suite, and the mutation list.
@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#suites[@]} -gt 0 ] || suites=(lint unit install loop model guest os)
+[ ${#suites[@]} -gt 0 ] || suites=(lint unit archive install loop arm64 model guest os)
 
 build()
 {
@@ -51,8 +51,10 @@ programs()
 
 suite_lint() { test/lint/run.sh "$BUILD"; }
 suite_unit() { programs unit; }
+suite_archive() { test/archive/run.sh "$BUILD"; }
 suite_install() { test/install/run.sh "$BUILD"; }
 suite_loop() { programs loop; }
+suite_arm64() { test/loop/arm64.sh "$BUILD"; }
 suite_model() { test/model/run.sh; }
 suite_guest() { test/guest/run.sh "$BUILD"; }
 suite_os() { test/os/run.sh $all "$BUILD/tool/enlight"; }
