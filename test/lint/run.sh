@@ -113,6 +113,7 @@ names()
 notes()
 {
     git grep -n -w -I -E 'TODO|FIXME|XXX' -- ':!test/lint/run.sh'
+    git grep -n -I -E '^(<{7}|>{7}) ' # what a merge left behind
 }
 
 formatted()
