@@ -6,7 +6,8 @@
 #   make check-all      the full product of kernels, engines and CPUs, and the mutation list
 #   make soak SEEDS=1000000   lives of a device in one process, many more than "make check" tries
 #   make fuzz MINUTES=1 [TARGET=name]
-#   make bench          side by side with QEMU
+#   make bench          rings and clocks beside their limits, then disks side by side with QEMU
+#   make bench-ring     the first half of it, which needs no machine
 #   make install        [PREFIX=/usr/local] [DESTDIR=]
 KERNEL  ?= 6.1
 ENGINE  ?= auto
@@ -16,7 +17,7 @@ SEEDS   ?= 1000000
 PREFIX  ?= /usr/local
 BUILD   ?= build
 
-.PHONY: all build deps run check check-all soak fuzz bench install clean
+.PHONY: all build deps run check check-all soak fuzz bench bench-ring install clean
 
 all: build
 
@@ -48,7 +49,10 @@ fuzz:
 	@nested/deps.sh build check
 	@test/fuzz/run.sh --minutes $(MINUTES) $(TARGET)
 
-bench: build
+bench-ring: build
+	@$(BUILD)/test/bench/bench_inprocess
+
+bench: bench-ring
 	@nested/deps.sh run bench
 	@test/bench/run.sh $(BUILD)/tool/enlight
 
