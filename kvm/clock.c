@@ -7,6 +7,7 @@
  * of the guest's TSC (host TSC + KVM_VCPU_TSC_OFFSET), so page and register cannot
  * disagree. On the kernel engine the counter is KVM's clock, which fills the page itself.
  * Only KVM_CLOCK_TSC_STABLE says that all vCPUs may share a page. [TLFS 12.6, 12.7]
+ * A machine that is stopped has clocks that stand still: the TSC, and all that follow it.
  * Tests: test/unit/kvm_clock.c for the arithmetic, test/os for the rest.
  */
 #include <errno.h>
@@ -64,34 +65,43 @@ tsc_offset(struct enlk_vcpu *vcpu, unsigned long request, uint64_t *value)
     return ioctl(vcpu->fd, request, &attr) < 0 ? -ENL_E_IO : 0;
 }
 
+static int
+set_tsc_delta(const struct enlk_engine *engine, struct enlk_vcpu *vcpu)
+{
+    uint64_t delta = atomic_load(&engine->clock.tsc_delta);
+
+    return tsc_offset(vcpu, KVM_SET_DEVICE_ATTR, &delta);
+}
+
 /* The first vCPU says what the guest's TSC is; the others are given the same. */
 int
 enlk_clock_join(struct enlk_engine *engine, struct enlk_vcpu *vcpu)
 {
     struct enlk_clock *clock = &engine->clock;
-    int khz;
+    uint64_t delta = 0;
+    int khz, err;
 
-    if (vcpu->index != 0) {
-        if (engine->caps.tsc_offset)
-            return tsc_offset(vcpu, KVM_SET_DEVICE_ATTR, &clock->tsc_delta);
-        return 0;
-    }
+    if (vcpu->index != 0)
+        return engine->caps.tsc_offset ? set_tsc_delta(engine, vcpu) : 0;
     khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
     if (khz <= 0)
         return -ENL_E_IO;
     clock->tsc_khz = (uint64_t)khz;
     clock->scale = enlk_clock_scale(clock->tsc_khz);
-    if (engine->caps.tsc_offset)
-        return tsc_offset(vcpu, KVM_GET_DEVICE_ATTR, &clock->tsc_delta);
-    return 0;
+    if (!engine->caps.tsc_offset)
+        return 0;
+    err = tsc_offset(vcpu, KVM_GET_DEVICE_ATTR, &delta);
+    atomic_store(&clock->tsc_delta, delta);
+    return err;
 }
 
 static uint64_t
 monotonic(const struct enlk_clock *clock)
 {
-    return (clock_ns(CLOCK_MONOTONIC) - clock->start_ns) / 100u;
+    return (clock_ns(CLOCK_MONOTONIC) - atomic_load(&clock->start_ns)) / 100u;
 }
 
+/* In ns. */
 static uint64_t
 kvm_clock(const struct enlk_engine *engine)
 {
@@ -100,7 +110,7 @@ kvm_clock(const struct enlk_engine *engine)
     memset(&data, 0, sizeof(data));
     if (ioctl(engine->config.vm_fd, KVM_GET_CLOCK, &data) < 0)
         return 0;
-    return data.clock / 100u;
+    return data.clock;
 }
 
 static bool
@@ -119,8 +129,10 @@ enlk_clock_now(const struct enlk_engine *engine)
 {
     const struct enlk_clock *clock = &engine->clock;
 
+    if (atomic_load(&clock->is_frozen))
+        return clock->frozen_time;
     if (engine->config.kind == ENLK_KERNEL)
-        return kvm_clock(engine);
+        return kvm_clock(engine) / 100u;
     /* Pairs with the release in switch_to_tsc(): scale and offset are there. */
     if (atomic_load_explicit(&clock->from_tsc, memory_order_acquire))
         return scaled(__rdtsc() + clock->tsc_delta, clock->scale) +
@@ -167,4 +179,44 @@ enlk_clock_runtime(void *ctx, uint32_t vp)
     (void)ctx;
     (void)vp;
     return clock_ns(CLOCK_THREAD_CPUTIME_ID) / 100u;
+}
+
+/* ---- standing still ---- */
+
+/* The time is read before the TSC: what is lost between the two makes it jump forward only. */
+void
+enlk_clock_freeze(struct enlk_engine *engine)
+{
+    struct enlk_clock *clock = &engine->clock;
+
+    clock->frozen_time = enlk_clock_now(engine);
+    if (engine->config.kind == ENLK_KERNEL)
+        clock->frozen_kvm = kvm_clock(engine);
+    clock->frozen_ns = clock_ns(CLOCK_MONOTONIC);
+    clock->frozen_tsc = __rdtsc();
+    atomic_store(&clock->is_frozen, true);
+}
+
+/*
+ * The guest's TSC goes on where it stood, and so do the counter and the page that follow
+ * from it. On the kernel engine KVM fills the page anew when its clock is set.
+ */
+void
+enlk_clock_thaw(struct enlk_engine *engine)
+{
+    struct enlk_clock *clock = &engine->clock;
+    struct kvm_clock_data data;
+
+    atomic_fetch_sub(&clock->tsc_delta, __rdtsc() - clock->frozen_tsc);
+    atomic_fetch_add(&clock->start_ns, clock_ns(CLOCK_MONOTONIC) - clock->frozen_ns);
+    for (uint32_t vp = 0; engine->caps.tsc_offset && vp < engine->config.vp_count; vp++) {
+        if (set_tsc_delta(engine, &engine->vcpus[vp]))
+            enlk_log(engine, ENLH_LOG_WARN, "a guest's TSC cannot be set back");
+    }
+    memset(&data, 0, sizeof(data));
+    data.clock = clock->frozen_kvm;
+    if (engine->config.kind == ENLK_KERNEL &&
+        ioctl(engine->config.vm_fd, KVM_SET_CLOCK, &data) < 0)
+        enlk_log(engine, ENLH_LOG_WARN, "KVM's clock cannot be set back");
+    atomic_store(&clock->is_frozen, false);
 }

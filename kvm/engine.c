@@ -304,6 +304,33 @@ enlk_engine_reset(struct enlk_engine *engine)
         enlk_msr_reset(engine);
 }
 
+static void
+timers_again(struct enlk_engine *engine)
+{
+    for (uint32_t vp = 0; vp < engine->config.vp_count; vp++) {
+        if (engine->config.kind == ENLK_USER)
+            enlk_timer_again(&engine->vcpus[vp]);
+    }
+}
+
+void
+enlk_engine_freeze(struct enlk_engine *engine)
+{
+    if (atomic_load(&engine->clock.is_frozen))
+        return;
+    enlk_clock_freeze(engine);
+    timers_again(engine);
+}
+
+void
+enlk_engine_thaw(struct enlk_engine *engine)
+{
+    if (!atomic_load(&engine->clock.is_frozen))
+        return;
+    enlk_clock_thaw(engine);
+    timers_again(engine);
+}
+
 /* ---- the loop's part ---- */
 
 int

@@ -20,13 +20,17 @@
 
 /* How time follows from the guest's TSC: 100 ns units, 64 fractional bits. */
 struct enlk_clock {
-    uint64_t start_ns; /* CLOCK_MONOTONIC at creation */
+    _Atomic uint64_t start_ns; /* CLOCK_MONOTONIC when the counter was 0 */
     uint64_t tsc_khz;
-    uint64_t tsc_delta; /* guest TSC - host TSC */
+    _Atomic uint64_t tsc_delta; /* guest TSC - host TSC */
     uint64_t scale;
     int64_t offset;
     _Atomic bool from_tsc; /* set once, after the fields above */
     pthread_mutex_t lock;  /* of the one change of from_tsc */
+
+    /* while the clocks stand still: what they say, and where the host's stood */
+    _Atomic bool is_frozen;
+    uint64_t frozen_time, frozen_tsc, frozen_ns, frozen_kvm;
 };
 
 struct enlk_vcpu {
@@ -98,6 +102,8 @@ int enlk_clock_init(struct enlk_clock *clock);
 void enlk_clock_fini(struct enlk_clock *clock);
 int enlk_clock_join(struct enlk_engine *engine, struct enlk_vcpu *vcpu);
 uint64_t enlk_clock_now(const struct enlk_engine *engine);
+void enlk_clock_freeze(struct enlk_engine *engine);
+void enlk_clock_thaw(struct enlk_engine *engine);
 uint64_t enlk_clock_time(void *ctx);
 int enlk_clock_page(void *ctx, struct enlh_tsc_page *page);
 uint64_t enlk_clock_runtime(void *ctx, uint32_t vp);
@@ -108,6 +114,8 @@ int enlk_timer_init(struct enlk_vcpu *vcpu);
 void enlk_timer_fini(struct enlk_vcpu *vcpu);
 void enlk_timer_arm(void *ctx, uint32_t vp, uint64_t deadline_100ns);
 void enlk_timer_expired(struct enlk_vcpu *vcpu);
+/* Program the descriptor for its deadline again: time has stopped, or goes on. */
+void enlk_timer_again(struct enlk_vcpu *vcpu);
 
 /* interrupt.c */
 int enlk_interrupt_init(struct enlk_vcpu *vcpu);

@@ -40,7 +40,7 @@ enlk_timer_fini(struct enlk_vcpu *vcpu)
     pthread_mutex_destroy(&vcpu->timer_lock);
 }
 
-/* The lock is held. */
+/* The lock is held. Time that stands still brings no deadline nearer. */
 static void
 program(struct enlk_vcpu *vcpu, uint64_t now)
 {
@@ -48,7 +48,7 @@ program(struct enlk_vcpu *vcpu, uint64_t now)
     uint64_t ns = 0;
 
     memset(&spec, 0, sizeof(spec));
-    if (vcpu->deadline != UINT64_MAX) {
+    if (vcpu->deadline != UINT64_MAX && !atomic_load(&vcpu->engine->clock.is_frozen)) {
         uint64_t left = vcpu->deadline > now ? vcpu->deadline - now : 0;
 
         ns = (left < LONGEST_100NS ? left : LONGEST_100NS) * 100u;
@@ -96,4 +96,12 @@ enlk_timer_expired(struct enlk_vcpu *vcpu)
         enlk_count(&vcpu->engine->counters.timers);
         enlh_vp_timer(vcpu->vp);
     }
+}
+
+void
+enlk_timer_again(struct enlk_vcpu *vcpu)
+{
+    pthread_mutex_lock(&vcpu->timer_lock);
+    program(vcpu, enlk_clock_now(vcpu->engine));
+    pthread_mutex_unlock(&vcpu->timer_lock);
 }

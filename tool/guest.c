@@ -99,6 +99,10 @@ set_disk_key(struct enlt_disk *disk, const struct enlt_pairs *pair)
         disk->has_lun = true;
         return enlt_parse_number("disk lun", value, ENLM_LUNS - 1, &disk->lun);
     }
+    if (!strcmp(key, "id") && strlen(value) < sizeof(disk->id)) {
+        snprintf(disk->id, sizeof(disk->id), "%s", value);
+        return 0;
+    }
     if (!strcmp(key, "serial") && strlen(value) < sizeof(disk->serial)) {
         snprintf(disk->serial, sizeof(disk->serial), "%s", value);
         return 0;
@@ -139,19 +143,15 @@ place_disk(struct enlt_guest *guest, struct enlt_disk *disk)
     return 0;
 }
 
-static int
-set_disk(void *to, const char *value)
+int
+enlt_guest_disk(const char *list, struct enlt_disk *disk)
 {
-    struct enlt_guest *guest = to;
     struct enlt_pairs pair;
     int more;
 
-    if (guest->disk_count == ENLT_DISKS_MAX)
-        return enlt_fail(ENLT_USAGE, "--disk: at most %u disks.", ENLT_DISKS_MAX);
-    struct enlt_disk *disk = &guest->disks[guest->disk_count];
     memset(disk, 0, sizeof(*disk));
     enlb_file_config_defaults(&disk->file);
-    enlt_pairs_start(&pair, value);
+    enlt_pairs_start(&pair, list);
     while ((more = enlt_pairs_next(&pair, "disk")) == 1) {
         int status = set_disk_key(disk, &pair);
         if (status)
@@ -161,7 +161,18 @@ set_disk(void *to, const char *value)
         return more;
     if (!disk->path[0])
         return enlt_fail(ENLT_USAGE, "--disk needs path=FILE.");
-    return place_disk(guest, disk);
+    return 0;
+}
+
+static int
+set_disk(void *to, const char *value)
+{
+    struct enlt_guest *guest = to;
+
+    if (guest->disk_count == ENLT_DISKS_MAX)
+        return enlt_fail(ENLT_USAGE, "--disk: at most %u disks.", ENLT_DISKS_MAX);
+    int status = enlt_guest_disk(value, &guest->disks[guest->disk_count]);
+    return status ? status : place_disk(guest, &guest->disks[guest->disk_count]);
 }
 
 static int
@@ -346,6 +357,13 @@ set_dry_run(void *to, const char *value)
     return 0;
 }
 
+static int
+set_control(void *to, const char *value)
+{
+    ((struct enlt_guest *)to)->control = value;
+    return 0;
+}
+
 static const struct enlt_key disk_keys[] = {
     {"path", "FILE", "a file or a block device"},
     {"format", "raw|vhd", "never guessed; vhd is a fixed VHD (raw)"},
@@ -353,6 +371,7 @@ static const struct enlt_key disk_keys[] = {
     {"controller", "N", "which SCSI controller, 0 to 7 (0)"},
     {"lun", "N", "0 to 63 (the first that is free)"},
     {"serial", "TEXT", "up to 32 characters"},
+    {"id", "NAME", "its name on the control socket (disk0 and so on)"},
     {"direct", "on|off", "past the host's page cache (off)"},
     {"aio", "auto|io_uring|threads", "how requests are carried out (auto)"},
     {0},
@@ -384,6 +403,8 @@ const struct enlt_option enlt_run_options[] = {
     {"acpi", NULL, 0, "LIST", "the ACPI tables", acpi_keys, set_acpi},
     {"console", NULL, 0, "stdio|file=FILE|none", "the first serial port (stdio)", NULL,
      set_console},
+    {"control", NULL, 0, "SOCKET", "serve enlight-ctl(1) and QMP clients there", NULL,
+     set_control},
     {"on-crash", NULL, 0, "exit|continue", "after the guest reported a crash (exit)",
      NULL, set_on_crash},
     {"no-reboot", NULL, 0, NULL, "end when the guest resets", NULL, set_no_reboot},
@@ -422,12 +443,13 @@ disk_words(const struct enlt_disk *disk, struct enlt_words *words)
     enlt_words_add(words, "--disk");
     enlt_words_add(words,
                    "path=%s,format=%s,readonly=%s,controller=%llu,lun=%llu,aio=%s,"
-                   "direct=%s%s%s",
+                   "direct=%s%s%s%s%s",
                    path, disk->file.format == ENLB_FORMAT_VHD ? "vhd" : "raw",
                    disk->file.readonly ? "on" : "off",
                    (unsigned long long)disk->controller, (unsigned long long)disk->lun,
                    aio[disk->file.aio], disk->file.direct ? "on" : "off",
-                   disk->serial[0] ? ",serial=" : "", disk->serial);
+                   disk->serial[0] ? ",serial=" : "", disk->serial,
+                   disk->id[0] ? ",id=" : "", disk->id);
 }
 
 static void

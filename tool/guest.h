@@ -22,10 +22,12 @@ struct enlt_disk {
     uint64_t controller, lun;
     bool has_lun;
     char serial[33];
+    char id[ENLM_ID_LEN]; /* "": the machine gives one */
 };
 
 struct enlt_guest {
     const char *kernel, *initrd, *cmdline;
+    const char *control; /* the socket's path, or NULL */
     struct enlt_disk disks[ENLT_DISKS_MAX];
     size_t disk_count;
     uint64_t controllers; /* at least so many */
@@ -45,6 +47,9 @@ struct enlt_guest {
 };
 
 void enlt_guest_defaults(struct enlt_guest *guest);
+
+/* Read what --disk takes into disk. Returns 0, or a status after a sentence. */
+int enlt_guest_disk(const char *list, struct enlt_disk *disk);
 
 /* The words of an option list that asks for the same guest, files as they are. */
 void enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words);

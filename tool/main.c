@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tool/ctl.h"
 #include "tool/option.h"
 #include "tool/status.h"
 #include "tool/verb.h"
@@ -15,11 +16,12 @@ struct verb {
     const char *name;
     const char *help;
     int (*run)(int argc, char **argv);
-    const struct enlt_option *options;
+    const struct enlt_option *options; /* NULL: it takes commands of the schema */
 };
 
 static const struct verb verbs[] = {
     {"run", "boot a guest", enlt_run, enlt_run_options},
+    {"ctl", "ask a machine that runs", enlt_ctl, NULL},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -45,7 +47,7 @@ help(void)
     return 0;
 }
 
-/* "enlight help run" for people; "enlight help run mdoc" for the manual page's build. */
+/* "enlight help run" for people; "enlight help run mdoc" for the build of its manual page. */
 static int
 help_verb(const char *name, const char *form)
 {
@@ -53,6 +55,8 @@ help_verb(const char *name, const char *form)
 
     if (!verb)
         return enlt_fail(ENLT_USAGE, "'%s' is not a verb; see 'enlight help'.", name);
+    if (!verb->options)
+        return enlt_ctl_help(form);
     if (form && strcmp(form, "mdoc") == 0)
         enlt_options_mdoc(verb->options);
     else

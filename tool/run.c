@@ -17,13 +17,14 @@
 #include <unistd.h>
 
 #include "tool/guest.h"
+#include "tool/socket.h"
 #include "tool/status.h"
 #include "tool/verb.h"
 
 /* What is open while the guest runs. */
 struct run {
     struct enlt_guest guest;
-    int kernel_fd, initrd_fd, console_fd;
+    int kernel_fd, initrd_fd, console_fd, control_fd;
     struct enlm_disk disks[ENLT_DISKS_MAX];
     size_t disk_count;
     struct enlk_caps caps;
@@ -31,6 +32,7 @@ struct run {
 };
 
 static struct enlm_machine *signalled; /* the one machine that signals are about */
+static const char *control_path;       /* of a socket that is to be removed */
 
 static int
 open_input(const char *option, const char *path, int *fd)
@@ -58,9 +60,8 @@ disk_status(int error)
 }
 
 static int
-open_disk(struct run *run, const struct enlt_disk *disk)
+open_disk(const struct enlt_disk *disk, struct enlm_disk *to)
 {
-    struct enlm_disk *to = &run->disks[run->disk_count];
     char reason[ENLB_REASON_LEN] = "";
     int fd;
 
@@ -78,8 +79,38 @@ open_disk(struct run *run, const struct enlt_disk *disk)
     to->lun = (uint32_t)disk->lun;
     to->readonly = disk->file.readonly;
     to->serial = disk->serial[0] ? disk->serial : NULL;
-    run->disk_count++;
+    to->id = disk->id[0] ? disk->id : NULL;
     return 0;
+}
+
+/* For the control socket: the sentence goes to whoever asked. */
+static int
+plug_disk(void *ctx, const char *list, struct enlm_disk *to, char why[ENLM_WHY])
+{
+    static struct enlt_disk disk; /* long, and its strings outlive the call */
+
+    (void)ctx;
+    enlt_capture(why, ENLM_WHY);
+    int status = enlt_guest_disk(list, &disk);
+    if (!status)
+        status = open_disk(&disk, to);
+    enlt_capture(NULL, 0);
+    if (!status && !disk.has_lun)
+        to->lun = ENLM_LUN_ANY;
+    return status ? -ENL_E_INVAL : 0;
+}
+
+static int
+open_disks(struct run *run)
+{
+    int status = 0;
+
+    while (!status && run->disk_count < run->guest.disk_count) {
+        size_t i = run->disk_count;
+        status = open_disk(&run->guest.disks[i], &run->disks[i]);
+        run->disk_count += !status;
+    }
+    return status;
 }
 
 static int
@@ -106,8 +137,8 @@ open_all(struct run *run)
     int status = open_input("kernel", guest->kernel, &run->kernel_fd);
     if (!status && guest->initrd)
         status = open_input("initrd", guest->initrd, &run->initrd_fd);
-    for (size_t i = 0; !status && i < guest->disk_count; i++)
-        status = open_disk(run, &guest->disks[i]);
+    if (!status)
+        status = open_disks(run);
     return status ? status : open_console(run);
 }
 
@@ -117,8 +148,8 @@ close_all(struct run *run)
     for (size_t i = 0; i < run->disk_count; i++)
         enlb_file_destroy(&run->disks[i].block);
     run->disk_count = 0;
-    int *fds[] = {&run->kernel_fd, &run->initrd_fd, &run->console_fd};
-    for (size_t i = 0; i < 3; i++) {
+    int *fds[] = {&run->kernel_fd, &run->initrd_fd, &run->console_fd, &run->control_fd};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0)
             close(*fds[i]);
         *fds[i] = -1;
@@ -203,6 +234,8 @@ fill_config(struct run *run, struct enlm_machine_config *config)
     config->acpi_s4 = guest->acpi_s4;
     config->console = (enum enlm_console)guest->console;
     config->console_fd = run->console_fd;
+    config->control_fd = run->control_fd;
+    config->open_disk = plug_disk;
     config->on_crash_continue = guest->on_crash_continue;
     config->no_reboot = guest->no_reboot;
     config->max_vmbus_version = guest->max_vmbus_version;
@@ -273,6 +306,12 @@ tell_outcome(const struct enlm_result *result)
     return enlt_fail(ENLT_VMM_ERROR, "%s", result->why);
 }
 
+static void
+remove_control(void)
+{
+    enlt_socket_remove(control_path);
+}
+
 static int
 run_here(struct run *run)
 {
@@ -300,11 +339,19 @@ run_here(struct run *run)
         enlt_guest_print(&run->guest, "kvm");
         return 0;
     }
+    if (run->guest.control) {
+        status = enlt_socket_listen(run->guest.control, &run->control_fd);
+        if (status)
+            return status;
+        control_path = run->guest.control;
+        atexit(remove_control);
+    }
     fill_config(run, &config);
     error = enlm_machine_create(&config, &run->machine, why);
     if (error)
         return enlt_fail(create_status(error), "%s", why);
-    run->disk_count = 0; /* they are the machine's */
+    run->disk_count = 0;  /* they are the machine's, */
+    run->control_fd = -1; /* and so is this */
     watch_signals(run->machine);
     atexit(enlm_machine_restore_terminal);
     enlm_machine_run(run->machine, &result);
@@ -385,7 +432,7 @@ enlt_run(int argc, char **argv)
     char why[128] = "";
 
     enlt_guest_defaults(&run.guest);
-    run.kernel_fd = run.initrd_fd = run.console_fd = -1;
+    run.kernel_fd = run.initrd_fd = run.console_fd = run.control_fd = -1;
     int status = enlt_options_parse(enlt_run_options, "run", argc, argv, &run.guest);
     if (status)
         return status < 0 ? 0 : status;

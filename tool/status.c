@@ -9,6 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static char *captured; /* where sentences go in place of standard error */
+static size_t captured_len;
+
 static void
 print_line(const char *format, va_list args)
 {
@@ -24,7 +27,10 @@ enlt_fail(enum enlt_status status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    print_line(format, args);
+    if (captured)
+        vsnprintf(captured, captured_len, format, args);
+    else
+        print_line(format, args);
     va_end(args);
     return (int)status;
 }
@@ -37,4 +43,11 @@ enlt_say(const char *format, ...)
     va_start(args, format);
     print_line(format, args);
     va_end(args);
+}
+
+void
+enlt_capture(char *text, size_t len)
+{
+    captured = text;
+    captured_len = len;
 }

@@ -2,13 +2,18 @@
 /*
  * tool/status.h - how the enlight command ends, and how it says why
  *
- * The numbers are documented in enlight-run(1) and never change.
+ * The numbers are documented in enlight-run(1) and enlight-ctl(1), and never change.
  */
 #ifndef ENLIGHT_TOOL_STATUS_H
 #define ENLIGHT_TOOL_STATUS_H
 
+#include <stddef.h>
+
 enum enlt_status {
     ENLT_SHUTDOWN = 0,      /* the guest shut down */
+    ENLT_REFUSED = 1,       /* ctl: the machine refused the command */
+    ENLT_TIMED_OUT = 2,     /* ctl: the time was over before an answer or the event */
+    ENLT_GONE = 3,          /* ctl: the machine ended first */
     ENLT_RESET = 32,        /* the guest reset, with --no-reboot */
     ENLT_VMM_ERROR = 33,    /* this program could not go on */
     ENLT_CRASH = 34,        /* the guest crashed: a panic, or a triple fault */
@@ -22,6 +27,12 @@ enum enlt_status {
 /* Print "enlight: " and one sentence on standard error; returns status. */
 int enlt_fail(enum enlt_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * Have the sentences of enlt_fail() written to text of len bytes, for whoever asked from
+ * elsewhere; NULL: to standard error again.
+ */
+void enlt_capture(char *text, size_t len);
 
 /* Print "enlight: " and one line of progress or notice on standard error. */
 void enlt_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

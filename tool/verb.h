@@ -13,4 +13,7 @@ struct enlt_option;
 int enlt_run(int argc, char **argv);
 extern const struct enlt_option enlt_run_options[];
 
+/* Ask a machine that runs. */
+int enlt_ctl(int argc, char **argv);
+
 #endif

@@ -20,7 +20,7 @@ is_good_id(const char *id)
                                "0123456789-_.";
     size_t len = strspn(id, good);
 
-    return len && len < ENLM_ID && !id[len];
+    return len && len < ENLM_ID_LEN && !id[len];
 }
 
 int
@@ -39,6 +39,19 @@ enlm_device_add(struct enlm_device *device, const char *id)
     device->is_leaving = false;
     *at = device;
     return 0;
+}
+
+const char *
+enlm_device_why(int error)
+{
+    switch (error) {
+    case -ENL_E_EXIST:
+        return "its id or its place is taken";
+    case -ENL_E_INVAL:
+        return "its id, a name or a size is not one that it can have";
+    default:
+        return strerror(-error);
+    }
 }
 
 struct enlm_device *
@@ -68,5 +81,8 @@ enlm_device_gone(struct enlm_device *device)
     while (*at != device)
         at = &(*at)->next;
     *at = device->next;
+    if (device->is_leaving)
+        enlm_tell(device->machine, ENLM_CONTROL_DEVICE_DELETED,
+                  json_pack("{ss}", "device", device->id));
     device->ops->free(device);
 }

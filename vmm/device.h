@@ -13,8 +13,7 @@
 #include <stdbool.h>
 
 #include "enlight/error.h"
-
-#define ENLM_ID 32u /* bytes of an id, with its end */
+#include "vmm/machine.h"
 
 struct enlm_device;
 struct enlm_machine;
@@ -34,7 +33,7 @@ struct enlm_device {
     const struct enlm_device_ops *ops;
     struct enlm_machine *machine;
     struct enlm_device *next;
-    char id[ENLM_ID];
+    char id[ENLM_ID_LEN];
     bool is_leaving; /* unplug() was called */
 };
 
@@ -49,6 +48,8 @@ struct enlm_device_list {
  * other characters than letters, digits, '-', '_' and '.').
  */
 ENL_MUST_CHECK int enlm_device_add(struct enlm_device *device, const char *id);
+/* The reason why an id, a place or a device was refused, for people. Static. */
+const char *enlm_device_why(int error);
 /* NULL: there is none. */
 struct enlm_device *enlm_device_find(const struct enlm_machine *machine, const char *id);
 /* Take it away. Leaving already: nothing happens. */

@@ -16,6 +16,7 @@
 struct disk {
     struct enlm_device device;
     struct enlm_scsi *scsi;
+    uint32_t lun;
     struct enlh_block block;
     void (*release)(struct enlh_block *block);
 };
@@ -33,44 +34,59 @@ disk_free(struct enlm_device *device)
 static const struct enlm_device_ops disk_ops = {"disk", NULL, disk_free};
 
 static int
-attach(struct enlm_scsi *scsi, const struct enlm_disk *disk, uint32_t number)
+attach(const struct disk *disk, const struct enlm_disk *config, uint32_t number)
 {
     struct enlh_disk unit;
 
     memset(&unit, 0, sizeof(unit));
-    unit.block = disk->block;
+    if (disk->lun >= ENLM_LUNS)
+        return -ENL_E_NOSPC;
+    unit.block = config->block;
     unit.lun = (uint8_t)disk->lun;
-    unit.readonly = disk->readonly;
+    unit.readonly = config->readonly;
     snprintf(unit.vendor, sizeof(unit.vendor), "Enlight");
     snprintf(unit.product, sizeof(unit.product), "Virtual Disk");
     snprintf(unit.revision, sizeof(unit.revision), "1.0");
-    if (disk->serial)
-        snprintf(unit.serial, sizeof(unit.serial), "%s", disk->serial);
+    if (config->serial)
+        snprintf(unit.serial, sizeof(unit.serial), "%s", config->serial);
     else
         snprintf(unit.serial, sizeof(unit.serial), "enlight-%u", number);
-    return enlh_storage_attach(scsi->storage, &unit);
+    return enlh_storage_attach(disk->scsi->storage, &unit);
+}
+
+/* The first LUN of a controller that is free, or ENLM_LUNS. */
+static uint32_t
+free_lun(const struct enlm_scsi *scsi)
+{
+    uint64_t taken = 0;
+    uint32_t lun = 0;
+
+    for (struct enlm_device *at = scsi->device.machine->devices.first; at;
+         at = at->next) {
+        const struct disk *disk = (const struct disk *)at;
+
+        if (at->ops == &disk_ops && disk->scsi == scsi)
+            taken |= UINT64_C(1) << disk->lun;
+    }
+    while (lun < ENLM_LUNS && (taken >> lun & 1))
+        lun++;
+    return lun;
 }
 
 static int
-add(struct enlm_machine *machine, const struct enlm_disk *config)
+plug(struct disk *disk, const struct enlm_disk *config)
 {
-    struct disk *disk = calloc(1, sizeof(*disk));
-    uint32_t number = machine->disk_number;
-    char id[ENLM_ID];
+    struct enlm_machine *machine = disk->device.machine;
+    char id[ENLM_ID_LEN];
     int err;
 
-    if (!disk)
-        return -ENL_E_NOMEM;
-    disk->device.ops = &disk_ops;
-    disk->device.machine = machine;
-    disk->scsi = machine->scsi[config->controller];
-    snprintf(id, sizeof(id), "disk%u", number);
+    snprintf(id, sizeof(id), "disk%u", machine->disk_number);
     err = enlm_device_add(&disk->device, config->id ? config->id : id);
     if (err) {
         free(disk);
         return err;
     }
-    err = attach(disk->scsi, config, number);
+    err = attach(disk, config, machine->disk_number);
     if (err) {
         enlm_device_gone(&disk->device);
         return err;
@@ -82,17 +98,50 @@ add(struct enlm_machine *machine, const struct enlm_disk *config)
 }
 
 int
+enlm_disk_add(struct enlm_machine *machine, const struct enlm_disk *config,
+              char why[ENLM_WHY])
+{
+    struct enlm_scsi *scsi =
+        config->controller < ENLM_CONTROLLERS ? machine->scsi[config->controller] : NULL;
+    struct disk *disk;
+    uint32_t lun;
+    int err;
+
+    if (!scsi || scsi->device.is_leaving)
+        return enlm_refuse(why, -ENL_E_NOENT, "there is no SCSI controller %u",
+                           config->controller);
+    lun = config->lun == ENLM_LUN_ANY ? free_lun(scsi) : config->lun;
+    disk = calloc(1, sizeof(*disk));
+    if (!disk)
+        return enlm_refuse(why, -ENL_E_NOMEM, "no memory");
+    disk->device.ops = &disk_ops;
+    disk->device.machine = machine;
+    disk->scsi = scsi;
+    disk->lun = lun;
+    err = plug(disk, config);
+    return err ? enlm_refuse(why, err, "the disk cannot be LUN %u of controller %u: %s",
+                             lun, config->controller, enlm_device_why(err))
+               : 0;
+}
+
+int
 enlm_disk_init(struct enlm_machine *machine, char why[ENLM_WHY])
 {
-    for (size_t i = 0; i < machine->config.disk_count; i++) {
-        const struct enlm_disk *disk = &machine->disks[i];
-        int err = add(machine, disk);
+    int err = 0;
 
-        if (err)
-            return enlm_refuse(why, err, "disk %zu cannot be LUN %u of controller %u: %s",
-                               i, disk->lun, disk->controller, strerror(-err));
+    for (size_t i = 0; !err && i < machine->config.disk_count; i++)
+        err = enlm_disk_add(machine, &machine->disks[i], why);
+    return err;
+}
+
+void
+enlm_disk_leave_all(struct enlm_scsi *scsi)
+{
+    for (struct enlm_device *at = scsi->device.machine->devices.first; at;
+         at = at->next) {
+        if (at->ops == &disk_ops && ((struct disk *)at)->scsi == scsi)
+            at->is_leaving = true;
     }
-    return 0;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "enlight/host/vmbus.h"
 #include "vmm/boot/boot.h"
 #include "vmm/console.h"
+#include "vmm/control/control.h"
 #include "vmm/cpu.h"
 #include "vmm/device.h"
 #include "vmm/loop.h"
@@ -42,6 +43,9 @@ struct enlm_vcpu {
 #define ENLM_ASK_CONSOLE       (1u << 2) /* the serial line has room */
 #define ENLM_ASK_TIME          (1u << 3) /* the time service is there: tell it the time */
 #define ENLM_ASK_POWERDOWN_NEW (1u << 4) /* with POWERDOWN: somebody wants it */
+#define ENLM_ASK_CONTROL       (1u << 5) /* news wait for the control socket */
+
+enum enlm_heartbeat { ENLM_HEARTBEAT_NONE, ENLM_HEARTBEAT_OK, ENLM_HEARTBEAT_LOST };
 
 /* What ended the run; NONE while it goes on. */
 enum enlm_end {
@@ -99,6 +103,10 @@ struct enlm_machine {
     uint32_t disk_number; /* of the next disk */
     bool owns_disks;      /* what a disk stands on is to be released */
     struct enlm_services services;
+    struct enlm_control *control; /* NULL: no socket */
+    bool stopped;                 /* by a user, with its clocks */
+    _Atomic bool host_reset;      /* the reset that is under way is the host's */
+    _Atomic int heartbeat;        /* enum enlm_heartbeat */
 
     _Atomic uint32_t asked; /* ENLM_ASK_ */
     _Atomic int end;        /* enum enlm_end */
@@ -119,6 +127,8 @@ struct enlm_machine {
 void enlm_log(struct enlm_machine *machine, enum enlh_log_level level, const char *format,
               ...) __attribute__((format(printf, 3, 4)));
 void enlm_note(struct enlm_machine *machine, enum enlm_note note);
+/* Tell the control socket's clients. Takes data. Thread: any. */
+void enlm_tell(struct enlm_machine *machine, enum enlm_control_news news, json_t *data);
 int enlm_refuse(char why[ENLM_WHY], int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -149,9 +159,15 @@ int enlm_channels_wake_fd(void *ctx, struct enlh_channel *channel);
 
 /* scsi.c, disk.c, services.c: what the machine has at its start; one more of a kind. */
 ENL_MUST_CHECK int enlm_scsi_init(struct enlm_machine *machine, char why[ENLM_WHY]);
-ENL_MUST_CHECK int enlm_scsi_add(struct enlm_machine *machine, uint32_t index);
+/* id NULL: "scsi0" and so on. Returns 0, or an error with a sentence in why. Thread: loop. */
+ENL_MUST_CHECK int enlm_scsi_add(struct enlm_machine *machine, uint32_t index,
+                                 const char *id, char why[ENLM_WHY]);
 ENL_MUST_CHECK int enlm_disk_init(struct enlm_machine *machine, char why[ENLM_WHY]);
-/* The controller is gone, and its disks with it. */
+/* Takes the disk when it succeeds. Returns as enlm_scsi_add(). Thread: loop. */
+ENL_MUST_CHECK int enlm_disk_add(struct enlm_machine *machine,
+                                 const struct enlm_disk *config, char why[ENLM_WHY]);
+/* The controller is leaving, and its disks with it; it is gone. */
+void enlm_disk_leave_all(struct enlm_scsi *scsi);
 void enlm_disk_drop_all(struct enlm_scsi *scsi);
 ENL_MUST_CHECK int enlm_services_init(struct enlm_machine *machine);
 void enlm_services_fini(struct enlm_machine *machine);
@@ -166,6 +182,9 @@ ENL_MUST_CHECK int enlm_load(struct enlm_machine *machine, char why[ENLM_WHY]);
 ENL_MUST_CHECK int enlm_rewind(struct enlm_machine *machine, char why[ENLM_WHY]);
 
 /* machine.c */
+/* Stop the guest and its clocks; let it go on. Thread: loop. */
+void enlm_machine_stop(struct enlm_machine *machine);
+void enlm_machine_cont(struct enlm_machine *machine);
 void enlm_machine_ask(struct enlm_machine *machine, uint32_t what);
 /* The first one counts. Thread: any. */
 void enlm_machine_end(struct enlm_machine *machine, enum enlm_end end);

@@ -34,6 +34,15 @@ enlm_note(struct enlm_machine *machine, enum enlm_note note)
         machine->config.note(machine->config.ctx, note);
 }
 
+void
+enlm_tell(struct enlm_machine *machine, enum enlm_control_news news, json_t *data)
+{
+    if (machine->control)
+        enlm_control_tell(machine->control, news, data);
+    else
+        json_decref(data);
+}
+
 int
 enlm_refuse(char why[ENLM_WHY], int err, const char *format, ...)
 {

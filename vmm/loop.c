@@ -34,6 +34,11 @@ enlm_loop_init(struct enlm_loop *loop, enlm_loop_fn rung, void *ctx)
     memset(loop, 0, sizeof(*loop));
     loop->rung = rung;
     loop->ctx = ctx;
+    for (uint32_t i = 0; i < ENLM_LOOP_SOURCES; i++)
+        loop->sources[i].fd = -1;
+    loop->bell_fd = loop->epoll_fd = -1;
+    if (pthread_mutex_init(&loop->lock, NULL))
+        return -ENL_E_NOMEM;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->epoll_fd < 0 || loop->bell_fd < 0) {
@@ -46,28 +51,54 @@ enlm_loop_init(struct enlm_loop *loop, enlm_loop_fn rung, void *ctx)
 void
 enlm_loop_fini(struct enlm_loop *loop)
 {
-    for (uint32_t i = 0; i < loop->count; i++) {
-        if (loop->sources[i].owned)
+    for (uint32_t i = 0; i < ENLM_LOOP_SOURCES; i++) {
+        if (loop->sources[i].fd >= 0 && loop->sources[i].owned)
             close(loop->sources[i].fd);
+        loop->sources[i].fd = -1;
     }
-    loop->count = 0;
     if (loop->bell_fd >= 0)
         close(loop->bell_fd);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     loop->bell_fd = loop->epoll_fd = -1;
+    pthread_mutex_destroy(&loop->lock);
+}
+
+/* The place of fd (-1: one that is free), or ENLM_LOOP_SOURCES. The lock is held. */
+static uint32_t
+place_of(const struct enlm_loop *loop, int fd)
+{
+    uint32_t i = 0;
+
+    while (i < ENLM_LOOP_SOURCES && loop->sources[i].fd != fd)
+        i++;
+    return i;
+}
+
+static uint64_t
+mark_of(const struct enlm_loop *loop, uint32_t place)
+{
+    return (uint64_t)loop->sources[place].round << 32 | place;
 }
 
 static int
 add(struct enlm_loop *loop, const struct enlm_loop_source *source)
 {
-    int err;
+    int err = -ENL_E_NOSPC;
+    uint32_t place;
 
-    if (loop->count == ENLM_LOOP_SOURCES)
-        return -ENL_E_NOSPC;
-    err = watch(loop, EPOLL_CTL_ADD, source->fd, loop->count, EPOLLIN);
-    if (!err)
-        loop->sources[loop->count++] = *source;
+    pthread_mutex_lock(&loop->lock);
+    place = place_of(loop, -1);
+    if (place < ENLM_LOOP_SOURCES) {
+        uint32_t round = loop->sources[place].round + 1;
+
+        loop->sources[place] = *source;
+        loop->sources[place].round = round;
+        err = watch(loop, EPOLL_CTL_ADD, source->fd, mark_of(loop, place), EPOLLIN);
+        if (err)
+            loop->sources[place].fd = -1;
+    }
+    pthread_mutex_unlock(&loop->lock);
     return err;
 }
 
@@ -80,19 +111,34 @@ enlm_loop_add(struct enlm_loop *loop, int fd, enlm_loop_fn fn, void *ctx)
 }
 
 void
+enlm_loop_remove(struct enlm_loop *loop, int fd)
+{
+    uint32_t place;
+
+    pthread_mutex_lock(&loop->lock);
+    place = place_of(loop, fd);
+    if (place < ENLM_LOOP_SOURCES) {
+        (void)!watch(loop, EPOLL_CTL_DEL, fd, 0, 0);
+        loop->sources[place].fd = -1;
+    }
+    pthread_mutex_unlock(&loop->lock);
+}
+
+void
 enlm_loop_listen(struct enlm_loop *loop, int fd, bool input, bool output)
 {
     uint32_t events = (input ? EPOLLIN : 0u) | (output ? EPOLLOUT : 0u);
+    uint32_t place;
 
-    for (uint32_t i = 0; i < loop->count; i++) {
-        if (loop->sources[i].fd != fd)
-            continue;
-        /* Without events a hang-up would still be told, over and over: so take it out. */
-        if (!events)
-            (void)!watch(loop, EPOLL_CTL_DEL, fd, i, 0);
-        else if (watch(loop, EPOLL_CTL_MOD, fd, i, events))
-            (void)!watch(loop, EPOLL_CTL_ADD, fd, i, events);
-    }
+    pthread_mutex_lock(&loop->lock);
+    place = place_of(loop, fd);
+    /* Without events a hang-up would still be told, over and over: so take it out. */
+    if (place < ENLM_LOOP_SOURCES && !events)
+        (void)!watch(loop, EPOLL_CTL_DEL, fd, 0, 0);
+    else if (place < ENLM_LOOP_SOURCES &&
+             watch(loop, EPOLL_CTL_MOD, fd, mark_of(loop, place), events))
+        (void)!watch(loop, EPOLL_CTL_ADD, fd, mark_of(loop, place), events);
+    pthread_mutex_unlock(&loop->lock);
 }
 
 int
@@ -138,17 +184,22 @@ drain(int fd)
 static void
 dispatch(struct enlm_loop *loop, uint64_t data)
 {
-    struct enlm_loop_source *source;
+    struct enlm_loop_source source;
 
     if (data == BELL) {
         drain(loop->bell_fd);
         loop->rung(loop->ctx);
         return;
     }
-    source = &loop->sources[data];
-    if (source->is_timer)
-        drain(source->fd);
-    source->fn(source->ctx);
+    pthread_mutex_lock(&loop->lock);
+    source = loop->sources[data & UINT32_MAX];
+    pthread_mutex_unlock(&loop->lock);
+    /* One that was handled before it in the same turn may have removed it. */
+    if (source.fd < 0 || source.round != data >> 32)
+        return;
+    if (source.is_timer)
+        drain(source.fd);
+    source.fn(source.ctx);
 }
 
 void

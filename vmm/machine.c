@@ -19,9 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/control/machine.h"
 #include "vmm/internal.h"
 
-#define DEFAULT_MEMORY (UINT64_C(512) << 20)
+#define DEFAULT_MEMORY  (UINT64_C(512) << 20)
+#define CONTROL_TICK_MS 5000u
 
 void
 enlm_machine_config_defaults(struct enlm_machine_config *config)
@@ -29,6 +31,7 @@ enlm_machine_config_defaults(struct enlm_machine_config *config)
     memset(config, 0, sizeof(*config));
     config->size = sizeof(*config);
     config->kvm_fd = config->kernel_fd = config->initrd_fd = config->console_fd = -1;
+    config->control_fd = -1;
     config->memory = DEFAULT_MEMORY;
     config->cpus = 1;
     config->engine = ENLK_AUTO;
@@ -98,6 +101,7 @@ enlm_machine_powerdown(struct enlm_machine *machine)
 void
 enlm_machine_force_reset(struct enlm_machine *machine)
 {
+    atomic_store(&machine->host_reset, true);
     enlm_machine_end(machine, ENLM_END_RESET);
 }
 
@@ -105,6 +109,40 @@ void
 enlm_machine_quit(struct enlm_machine *machine)
 {
     enlm_machine_end(machine, ENLM_END_QUIT);
+}
+
+static json_t *
+crash_info(const struct enlm_machine *machine)
+{
+    const struct enlm_result *report = &machine->report;
+    json_t *info = json_pack("{ss}", "type", "hyper-v"), *text;
+
+    for (unsigned i = 0; i < 5; i++) {
+        char name[8], value[24];
+
+        snprintf(name, sizeof(name), "arg%u", i + 1);
+        snprintf(value, sizeof(value), "0x%016llx", (unsigned long long)report->crash[i]);
+        json_object_set_new(info, name, json_string(value));
+    }
+    /* The guest's bytes: what is no UTF-8 is not shown. */
+    text = json_stringn(report->text, report->text_len);
+    if (report->text_len && text)
+        json_object_set(info, "text", text);
+    json_decref(text);
+    return info;
+}
+
+static void
+tell_crash(struct enlm_machine *machine)
+{
+    const char *action = machine->config.on_crash_continue ? "run" : "poweroff";
+    json_t *info;
+
+    pthread_mutex_lock(&machine->lock);
+    info = crash_info(machine);
+    pthread_mutex_unlock(&machine->lock);
+    enlm_tell(machine, ENLM_CONTROL_GUEST_PANICKED,
+              json_pack("{ss, so}", "action", action, "info", info));
 }
 
 static void
@@ -133,6 +171,7 @@ enlm_machine_event(void *ctx, const struct enlh_event *event)
         break;
     case ENLH_EVENT_CRASH:
         report_crash(machine, event);
+        tell_crash(machine);
         if (machine->config.on_crash_continue)
             enlm_note(machine, ENLM_NOTE_CRASHED);
         else
@@ -142,6 +181,33 @@ enlm_machine_event(void *ctx, const struct enlh_event *event)
         enlm_machine_end(machine, ENLM_END_TRIPLE_FAULT);
         break;
     }
+}
+
+/* ---- standing still ---- */
+
+void
+enlm_machine_stop(struct enlm_machine *machine)
+{
+    if (machine->stopped)
+        return;
+    enlm_vcpu_pause_all(machine);
+    enlk_engine_freeze(machine->engine);
+    machine->stopped = true;
+    enlm_tell(machine, ENLM_CONTROL_STOPPED, NULL);
+}
+
+/* The guest's clocks have stood still and the world's have not: it is told the time. */
+void
+enlm_machine_cont(struct enlm_machine *machine)
+{
+    if (!machine->stopped)
+        return;
+    machine->stopped = false;
+    enlk_engine_thaw(machine->engine);
+    enlm_vcpu_resume_all(machine);
+    enlm_tell(machine, ENLM_CONTROL_RESUME, NULL);
+    atomic_store(&machine->time_sync, true);
+    enlm_services_tell_time(machine);
 }
 
 /* ---- the loop ---- */
@@ -162,6 +228,8 @@ rung(void *ctx)
         enlm_console_more(&machine->console);
     if (asked & ENLM_ASK_TIME)
         enlm_services_tell_time(machine);
+    if ((asked & ENLM_ASK_CONTROL) && machine->control)
+        enlm_control_deliver(machine->control);
 }
 
 static void
@@ -178,7 +246,7 @@ console_quit(void *ctx)
     enlm_machine_quit(ctx);
 }
 
-/* Returns true when the guest runs again. */
+/* Returns true when the guest starts again, or waits to. */
 static bool
 start_anew(struct enlm_machine *machine)
 {
@@ -194,8 +262,12 @@ start_anew(struct enlm_machine *machine)
     machine->resets++;
     if (!atomic_compare_exchange_strong(&machine->end, &reset, ENLM_END_NONE))
         return false;
+    atomic_store(&machine->heartbeat, ENLM_HEARTBEAT_NONE);
     enlm_note(machine, ENLM_NOTE_RESET);
-    enlm_vcpu_resume_all(machine);
+    enlm_tell(machine, ENLM_CONTROL_RESET,
+              json_pack("{sb}", "guest", !atomic_exchange(&machine->host_reset, false)));
+    if (!machine->stopped)
+        enlm_vcpu_resume_all(machine);
     return true;
 }
 
@@ -234,6 +306,26 @@ outcome(int end)
     }
 }
 
+static void
+tell_end(struct enlm_machine *machine)
+{
+    static const char *const reasons[] = {
+        [ENLM_OUTCOME_SHUTDOWN] = "guest-shutdown",
+        [ENLM_OUTCOME_RESET] = "guest-reset",
+        [ENLM_OUTCOME_CRASH] = "guest-panic",
+        [ENLM_OUTCOME_TRIPLE_FAULT] = "guest-triple-fault",
+        [ENLM_OUTCOME_QUIT] = "host-quit",
+        [ENLM_OUTCOME_ERROR] = "host-error",
+    };
+    enum enlm_outcome how = outcome(atomic_load(&machine->end));
+    bool host = how == ENLM_OUTCOME_QUIT || how == ENLM_OUTCOME_ERROR;
+
+    enlm_tell(machine, ENLM_CONTROL_SHUTDOWN,
+              json_pack("{sb, ss}", "guest", !host, "reason", reasons[how]));
+    if (machine->control)
+        enlm_control_deliver(machine->control);
+}
+
 static int
 start_vcpus(struct enlm_machine *machine)
 {
@@ -269,6 +361,7 @@ enlm_machine_run(struct enlm_machine *machine, struct enlm_result *result)
         loop(machine);
     }
     enlm_vcpu_end_all(machine);
+    tell_end(machine);
     enlm_console_flush(&machine->console);
     enlm_machine_restore_terminal();
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -368,6 +461,28 @@ allocate(void)
     return machine;
 }
 
+static void
+control_tick(void *ctx)
+{
+    struct enlm_machine *machine = ctx;
+
+    enlm_control_tick(machine->control);
+}
+
+static int
+make_control(struct enlm_machine *machine)
+{
+    int err;
+
+    if (machine->config.control_fd < 0)
+        return 0;
+    err = enlm_loop_every(&machine->loop, CONTROL_TICK_MS, control_tick, machine);
+    if (err)
+        return err;
+    return enlm_control_create(&machine->loop, machine->config.control_fd,
+                               &enlm_control_machine_ops, machine, &machine->control);
+}
+
 int
 enlm_machine_create(const struct enlm_machine_config *config, struct enlm_machine **out,
                     char why[ENLM_WHY])
@@ -388,6 +503,8 @@ enlm_machine_create(const struct enlm_machine_config *config, struct enlm_machin
     if (!err) {
         err = enlm_loop_add(&machine->loop, enlk_engine_fd(machine->engine), engine_ready,
                             machine);
+        if (!err)
+            err = make_control(machine);
         if (err)
             enlm_refuse(why, err, "no descriptors");
     }
@@ -417,6 +534,8 @@ enlm_machine_destroy(struct enlm_machine *machine)
 {
     if (!machine)
         return;
+    enlm_control_destroy(machine->control);
+    machine->control = NULL;
     enlm_teardown(machine);
     enlm_platform_fini(machine);
     enlm_loop_fini(&machine->loop);

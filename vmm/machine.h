@@ -17,6 +17,8 @@
 #define ENLM_CPUS_MAX    255u
 #define ENLM_CONTROLLERS 8u
 #define ENLM_LUNS        64u
+#define ENLM_LUN_ANY     UINT32_MAX
+#define ENLM_ID_LEN      32u /* bytes of an id, with its end */
 #define ENLM_MEMORY_MIN  (UINT64_C(16) << 20)
 
 struct enlm_machine;
@@ -26,7 +28,7 @@ struct enlm_disk {
     /* (optional) The disk has gone: close what it stood on. Thread: loop. */
     void (*release)(struct enlh_block *block);
     uint32_t controller; /* below ENLM_CONTROLLERS */
-    uint32_t lun;        /* below ENLM_LUNS */
+    uint32_t lun;        /* below ENLM_LUNS; or ENLM_LUN_ANY: the first that is free */
     bool readonly;
     const char *id;     /* (optional) else "disk0" and so on; copied */
     const char *serial; /* (optional) up to 32 ASCII characters; copied */
@@ -74,14 +76,23 @@ struct enlm_machine_config {
     int console_fd;         /* with ENLM_CONSOLE_FD */
     bool on_crash_continue; /* a crash report does not end the run (kdump) */
     bool no_reboot;         /* a reset ends the run */
-    uint64_t mmio_low;      /* bytes of the window below 4 GiB; 0: from 0xF8000000 on */
-    uint64_t mmio_high;     /* bytes of the window above RAM; 0: 4 GiB */
+    int control_fd;     /* a listening socket for QMP, the machine's from now on; or -1 */
+    uint64_t mmio_low;  /* bytes of the window below 4 GiB; 0: from 0xF8000000 on */
+    uint64_t mmio_high; /* bytes of the window above RAM; 0: 4 GiB */
     uint32_t max_vmbus_version; /* 0: newest */
     uint64_t offer_seed;        /* not 0: offers come in a random order from this seed */
     enum enlh_log_level log_level;
     /* (optional, both) Thread: any. */
     void (*log)(void *ctx, enum enlh_log_level level, const char *text);
     void (*note)(void *ctx, enum enlm_note note);
+    /*
+     * (optional) A disk is plugged in at run time: open what list describes, in the words
+     * of --disk ("path=FILE,format=raw"). Fills in all of disk but its id; its strings are
+     * borrowed until the next call. Returns 0, or an error with a sentence in why.
+     * Thread: loop.
+     */
+    int (*open_disk)(void *ctx, const char *list, struct enlm_disk *disk,
+                     char why[ENLM_WHY]);
     void *ctx;
 };
 

@@ -30,6 +30,7 @@ scsi_unplug(struct enlm_device *device)
 {
     struct enlm_scsi *scsi = (struct enlm_scsi *)device;
 
+    enlm_disk_leave_all(scsi);
     enlh_storage_destroy(scsi->storage, scsi_done, scsi);
 }
 
@@ -63,32 +64,43 @@ create_storage(struct enlm_scsi *scsi)
     return enlh_storage_create(machine->bus, &config, &scsi->storage);
 }
 
-int
-enlm_scsi_add(struct enlm_machine *machine, uint32_t index)
+static int
+plug(struct enlm_scsi *scsi, const char *id)
 {
-    struct enlm_scsi *scsi;
-    char id[ENLM_ID];
-    int err;
+    int err = enlm_device_add(&scsi->device, id);
 
-    if (machine->scsi[index])
-        return -ENL_E_EXIST;
-    scsi = calloc(1, sizeof(*scsi));
-    if (!scsi)
-        return -ENL_E_NOMEM;
-    scsi->device.ops = &scsi_ops;
-    scsi->device.machine = machine;
-    scsi->index = index;
-    snprintf(id, sizeof(id), "scsi%u", index);
-    err = enlm_device_add(&scsi->device, id);
     if (err) {
         free(scsi);
         return err;
     }
     err = create_storage(scsi);
-    if (err) {
+    if (err)
         enlm_device_gone(&scsi->device);
-        return err;
-    }
+    return err;
+}
+
+int
+enlm_scsi_add(struct enlm_machine *machine, uint32_t index, const char *id,
+              char why[ENLM_WHY])
+{
+    struct enlm_scsi *scsi;
+    char own_id[ENLM_ID_LEN];
+    int err;
+
+    if (machine->scsi[index])
+        return enlm_refuse(why, -ENL_E_EXIST, "SCSI controller %u is there already",
+                           index);
+    scsi = calloc(1, sizeof(*scsi));
+    if (!scsi)
+        return enlm_refuse(why, -ENL_E_NOMEM, "no memory");
+    scsi->device.ops = &scsi_ops;
+    scsi->device.machine = machine;
+    scsi->index = index;
+    snprintf(own_id, sizeof(own_id), "scsi%u", index);
+    err = plug(scsi, id ? id : own_id);
+    if (err)
+        return enlm_refuse(why, err, "SCSI controller %u cannot be made: %s", index,
+                           enlm_device_why(err));
     machine->scsi[index] = scsi;
     return 0;
 }
@@ -110,12 +122,9 @@ enlm_scsi_init(struct enlm_machine *machine, char why[ENLM_WHY])
 {
     uint32_t n = count(machine);
 
-    for (uint32_t i = 0; i < n; i++) {
-        int err = enlm_scsi_add(machine, i);
+    int err = 0;
 
-        if (err)
-            return enlm_refuse(why, err, "SCSI controller %u cannot be made: %s", i,
-                               strerror(-err));
-    }
-    return 0;
+    for (uint32_t i = 0; !err && i < n; i++)
+        err = enlm_scsi_add(machine, i, NULL, why);
+    return err;
 }

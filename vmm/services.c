@@ -16,6 +16,15 @@
 #define UNIX_TO_1601 UINT64_C(116444736000000000) /* 100 ns */
 
 static void
+tell_heartbeat(struct enlm_machine *machine, bool ok)
+{
+    atomic_store(&machine->heartbeat, ok ? ENLM_HEARTBEAT_OK : ENLM_HEARTBEAT_LOST);
+    enlm_note(machine, ok ? ENLM_NOTE_HEARTBEAT : ENLM_NOTE_HEARTBEAT_LOST);
+    enlm_tell(machine, ENLM_CONTROL_HV_HEARTBEAT,
+              json_pack("{ss}", "state", ok ? "ok" : "lost"));
+}
+
+static void
 heartbeat_event(void *ctx, enum enlh_ic_event event, uint32_t framework, uint32_t version,
                 uint32_t status)
 {
@@ -24,10 +33,8 @@ heartbeat_event(void *ctx, enum enlh_ic_event event, uint32_t framework, uint32_
     (void)framework;
     (void)version;
     (void)status;
-    if (event == ENLH_IC_ALIVE)
-        enlm_note(machine, ENLM_NOTE_HEARTBEAT);
-    else if (event == ENLH_IC_LOST)
-        enlm_note(machine, ENLM_NOTE_HEARTBEAT_LOST);
+    if (event == ENLH_IC_ALIVE || event == ENLH_IC_LOST)
+        tell_heartbeat(machine, event == ENLH_IC_ALIVE);
 }
 
 static void
@@ -68,7 +75,9 @@ heartbeat_tick(void *ctx)
 {
     struct enlm_machine *machine = ctx;
 
-    enlh_heartbeat_tick(machine->services.heartbeat);
+    /* One that does not run is not expected to answer. */
+    if (!machine->stopped)
+        enlh_heartbeat_tick(machine->services.heartbeat);
 }
 
 static void

@@ -205,6 +205,7 @@ agree(struct enlh_ic *ic, struct enl_ic_version framework, struct enl_ic_version
     enlh_ic_lock(ic);
     ic->version = number_of(version);
     enlh_ic_unlock(ic);
+    enlh_channel_set_protocol(ic->channel, number_of(version));
     enlh_log(ic->partition, ENLH_LOG_INFO, "%s: version %u.%u, framework %u.%u",
              ic->service->name, (unsigned)version.major, (unsigned)version.minor,
              (unsigned)framework.major, (unsigned)framework.minor);

@@ -94,7 +94,8 @@ struct enlh_channel {
     uint32_t relid;
     enum enlh_channel_state state;
     atomic_bool is_open;
-    bool put_pending; /* gpadl_lock: a lent GPADL whose teardown waits came back */
+    atomic_uint protocol; /* 0 from each opening on, until the device has agreed one */
+    bool put_pending;     /* gpadl_lock: a lent GPADL whose teardown waits came back */
     struct enlh_open_request request;
     struct enlh_gpadl *ring;   /* while there is a worker */
     struct enlh_link bus_link; /* in enlh_vmbus.channels */

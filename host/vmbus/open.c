@@ -168,6 +168,7 @@ enlh_open_reset_wire(struct enlh_channel *channel)
     atomic_store(&channel->hand.signalling, false);
     atomic_store(&channel->hand.modify_waits, false);
     atomic_store(&channel->hand.target_vp, channel->request.target_vp);
+    atomic_store(&channel->protocol, 0);
 }
 
 /* The device first: when the worker starts, all is ready. */

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over the host half and the
-# rings.
+# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over the host half, the
+# rings and the control socket.
 #
 # A target is test/fuzz/NAME.c with LLVMFuzzerTestOneInput(); its corpus is
 # test/fuzz/corpus/NAME. Builds with clang under AddressSanitizer and
@@ -42,7 +42,8 @@ library()
         test/*) compile -c "$source" -o "$object" || return 1 ;;
         *) compile -fsanitize=fuzzer-no-link -c "$source" -o "$object" || return 1 ;;
         esac
-    done < <(git ls-files 'common/*.c' 'host/*.c' backend/block/memory.c backend/block/work.c &&
+    done < <(git ls-files 'common/*.c' 'host/*.c' backend/block/memory.c backend/block/work.c vmm/loop.c \
+        vmm/control/{frame,schema,server,session}.c &&
         printf '%s\n' test/fuzz/rig*.c)
     rm -f "$out/libfuzz.a"
     ar crs "$out/libfuzz.a" "${objects[@]}"
@@ -51,12 +52,12 @@ library()
 compile()
 {
     clang -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-        -fno-strict-aliasing -Iinclude -I. -Itest/fuzz "$@"
+        -fno-strict-aliasing -D_GNU_SOURCE= '-DENLIGHT_VERSION="0"' -Iinclude -I. -Itest/fuzz "$@"
 }
 
 build()
 {
-    compile -fsanitize=fuzzer "test/fuzz/$1.c" "$out/libfuzz.a" -o "$out/$1"
+    compile -fsanitize=fuzzer "test/fuzz/$1.c" "$out/libfuzz.a" -ljansson -o "$out/$1"
 }
 
 fuzz()

@@ -8,6 +8,7 @@
 #   report:KERNEL:ENGINE:CPUS[:HV]   the guest's report, every row of it
 #   kexec:KERNEL:ENGINE   crash:KERNEL:ENGINE   kdump:KERNEL:ENGINE:CPUS   disks:KERNEL:ENGINE
 #   sweep:KERNEL:ENGINE   kill:KERNEL:ENGINE    sanitizer:KERNEL:ENGINE    command-line
+#   control:KERNEL:ENGINE:CPUS
 set -u
 enlight=$1 work=$2
 shift 2
@@ -136,6 +137,24 @@ sanitizer()
     verdict "$name" $? "no sanitizer report"
 }
 
+# The verdicts are those of the one who drives the machine from outside.
+control()
+{
+    fresh_root "$1"
+    rm -f "$work/control.sock"
+    log=$work/logs/control-$1-$2-$3
+    : >"$log"
+    "$here/control.sh" "$enlight" "$work" "$log" >"$log.rows" &
+    boot_seconds=900 boot "control-$1-$2-$3" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
+        --cmdline "$(line control.sh '')" --disk "path=$work/scratch.raw" --control "$work/control.sock"
+    wait $!
+    sed -E "s/^(ok|not ok) /\1 - $name: /" "$log.rows"
+    ! grep -q '^not ok' "$log.rows" || tail_of_log
+    grep -q '^control: end' "$log.rows"
+    verdict "$name" $? "all steps were taken"
+    ended "$name" 0
+}
+
 command_line() { "$here/command_line.sh" "$enlight" "$work"; }
 
 run_scenario()
@@ -145,7 +164,7 @@ run_scenario()
     case ${words[0]} in
     kill) kill_and_look "${words[@]:1}" ;;
     command-line) command_line ;;
-    report | kexec | crash | kdump | disks | sweep | sanitizer) "${words[0]}" "${words[@]:1}" ;;
+    report | kexec | crash | kdump | disks | sweep | sanitizer | control) "${words[0]}" "${words[@]:1}" ;;
     *) echo "not ok - unknown scenario $1" ;;
     esac
 }

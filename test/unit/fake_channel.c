@@ -325,6 +325,12 @@ enlh_channel_is_open(const struct enlh_channel *channel)
 }
 
 void
+enlh_channel_set_protocol(struct enlh_channel *channel, uint32_t version)
+{
+    channel->protocol = version;
+}
+
+void
 enlh_channel_set_data(struct enlh_channel *channel, void *data)
 {
     channel->data = data;

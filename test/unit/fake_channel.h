@@ -70,6 +70,7 @@ struct enlh_channel {
     struct enlh_offer offer;
     char name[32];
     void *dev, *data, *worker;
+    uint32_t protocol;
     bool exists, is_open, quiescing, rescinded, broken;
     bool in_run;  /* the device may send */
     int32_t room; /* packets that the guest's ring takes; -1: any number */

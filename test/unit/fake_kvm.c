@@ -95,6 +95,9 @@ vm_ioctl(unsigned long request, void *arg)
         return set_routes(arg);
     case KVM_GET_CLOCK:
         return get_clock(arg);
+    case KVM_SET_CLOCK:
+        k.clock_ns = ((struct kvm_clock_data *)arg)->clock;
+        return 0;
     default:
         return refuse(ENOTTY);
     }

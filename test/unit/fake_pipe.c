@@ -46,6 +46,13 @@ enlh_channel_rescind(struct enlh_channel *channel)
 }
 
 void
+enlh_channel_set_protocol(struct enlh_channel *channel, uint32_t version)
+{
+    (void)channel;
+    (void)version;
+}
+
+void
 enlh_channel_wake(struct enlh_channel *channel)
 {
     channel->pipe->wakes++;

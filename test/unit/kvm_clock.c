@@ -2,6 +2,7 @@
 /* T01 to T06: the counter, and the TSC page that computes the same. */
 #include "fake_kvm.h"
 
+#include <sys/timerfd.h>
 #include <x86intrin.h>
 
 #include "kvm/internal.h"
@@ -122,6 +123,118 @@ clock_of_all_vcpus_has_one_offset(void **state)
     fake_kvm_fini();
 }
 
+#define STOP_NS UINT64_C(20000000000)
+
+/* As if the host's clocks had gone on for 20 s: all that counts from one counts from before. */
+static void
+host_goes_on(void)
+{
+    struct enlk_clock *clock = &k.engine->clock;
+    uint64_t ticks = 20000 * clock->tsc_khz;
+
+    clock->frozen_ns -= STOP_NS;
+    clock->start_ns -= STOP_NS;
+    clock->frozen_tsc -= ticks;
+    clock->tsc_delta += ticks;
+    k.clock_ns += STOP_NS;
+}
+
+static void
+stop_for_20_s(void)
+{
+    enlk_engine_freeze(k.engine);
+    host_goes_on();
+    enlk_engine_thaw(k.engine);
+}
+
+static void
+clock_says_the_same_while_it_stands_still(void **state)
+{
+    uint64_t first;
+
+    (void)state;
+    fake_kvm_init(ENLK_USER, 1, 0);
+    enlk_engine_freeze(k.engine);
+    first = now();
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(now(), first);
+    enlk_engine_thaw(k.engine);
+    assert_true(now() >= first);
+    fake_kvm_fini();
+}
+
+static void
+clock_does_not_jump_over_a_stop(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    fake_kvm_init(ENLK_USER, 1, 0);
+    before = now();
+    stop_for_20_s();
+    assert_in_range(now() - before, 0, 10000000);
+    fake_kvm_fini();
+}
+
+static void
+clock_page_and_tsc_do_not_jump_over_a_stop(void **state)
+{
+    struct enlh_tsc_page page;
+    uint64_t before, first, last;
+
+    (void)state;
+    fake_kvm_init(ENLK_USER, 3, 0);
+    k.clock_flags = KVM_CLOCK_TSC_STABLE;
+    assert_int_equal(enlk_engine_ops(k.engine)->tsc_page(k.engine, &page), 0);
+    before = now();
+    stop_for_20_s();
+    assert_in_range(now() - before, 0, 10000000);
+    for (uint32_t vp = 1; vp < 3; vp++)
+        assert_int_equal(k.vcpu[vp].tsc_offset, k.vcpu[0].tsc_offset);
+    first = by_page(&page, __rdtsc() + k.vcpu[0].tsc_offset);
+    last = now();
+    assert_true(first <= last && last - first < 10000000);
+    fake_kvm_fini();
+}
+
+static void
+clock_of_kvm_does_not_jump_over_a_stop(void **state)
+{
+    (void)state;
+    fake_kvm_init(ENLK_KERNEL, 2, 0);
+    k.clock_ns = 123456789;
+    stop_for_20_s();
+    assert_int_equal(k.clock_ns, 123456789);
+    assert_int_equal(now(), 1234567);
+    assert_in_range(0x1000 - k.vcpu[1].tsc_offset, 1, 1000 * k.engine->clock.tsc_khz);
+    assert_int_equal(k.vcpu[1].tsc_offset, k.vcpu[0].tsc_offset);
+    fake_kvm_fini();
+}
+
+static uint64_t
+timer_left_ns(void)
+{
+    struct itimerspec spec;
+
+    timerfd_gettime(k.engine->vcpus[0].timer_fd, &spec);
+    return (uint64_t)spec.it_value.tv_sec * 1000000000u + (uint64_t)spec.it_value.tv_nsec;
+}
+
+static void
+clock_that_stands_still_brings_no_timer(void **state)
+{
+    (void)state;
+    fake_kvm_init(ENLK_USER, 1, 0);
+    enlk_engine_ops(k.engine)->timer_arm(k.engine, 0, now() + UINT64_C(36000000000));
+    assert_true(timer_left_ns() > 0);
+    enlk_engine_freeze(k.engine);
+    assert_int_equal(timer_left_ns(), 0);
+    host_goes_on();
+    enlk_engine_thaw(k.engine);
+    assert_in_range(timer_left_ns(), UINT64_C(3590000000000), UINT64_C(3600000000000));
+    fake_kvm_fini();
+}
+
 int
 main(void)
 {
@@ -133,6 +246,11 @@ main(void)
         cmocka_unit_test(clock_without_a_stable_tsc_there_is_no_page),
         cmocka_unit_test(clock_of_the_kernel_engine_is_kvms),
         cmocka_unit_test(clock_of_all_vcpus_has_one_offset),
+        cmocka_unit_test(clock_says_the_same_while_it_stands_still),
+        cmocka_unit_test(clock_does_not_jump_over_a_stop),
+        cmocka_unit_test(clock_page_and_tsc_do_not_jump_over_a_stop),
+        cmocka_unit_test(clock_of_kvm_does_not_jump_over_a_stop),
+        cmocka_unit_test(clock_that_stands_still_brings_no_timer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,70 @@ loop_regular_file_is_told_apart(void **state)
     close(fd);
 }
 
+static int others[2];
+
+static void
+on_other(void *ctx)
+{
+    (void)ctx;
+    reads++;
+    enlm_loop_remove(&loop, ends[0]);
+    enlm_loop_remove(&loop, others[0]);
+}
+
+static void
+loop_removed_descriptor_is_not_served_even_in_the_same_turn(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe(others), 0);
+    assert_int_equal(enlm_loop_add(&loop, ends[0], on_other, NULL), 0);
+    assert_int_equal(enlm_loop_add(&loop, others[0], on_other, NULL), 0);
+    assert_int_equal(write(ends[1], "a", 1), 1);
+    assert_int_equal(write(others[1], "a", 1), 1);
+    enlm_loop_once(&loop, 0);
+    assert_int_equal(reads, 1);
+    enlm_loop_once(&loop, 0);
+    assert_int_equal(reads, 1);
+    close(others[0]);
+    close(others[1]);
+}
+
+static void
+on_swap(void *ctx)
+{
+    (void)ctx;
+    reads++;
+    enlm_loop_remove(&loop, ends[0]);
+    enlm_loop_remove(&loop, others[0]);
+    assert_int_equal(enlm_loop_add(&loop, others[0], on_read, NULL), 0);
+    assert_int_equal(enlm_loop_add(&loop, ends[0], on_read, NULL), 0);
+}
+
+static void
+loop_event_of_a_removed_descriptor_is_not_for_the_next_in_its_place(void **state)
+{
+    (void)state;
+    assert_int_equal(pipe(others), 0);
+    assert_int_equal(enlm_loop_add(&loop, ends[0], on_swap, NULL), 0);
+    assert_int_equal(enlm_loop_add(&loop, others[0], on_swap, NULL), 0);
+    assert_int_equal(write(ends[1], "a", 1), 1);
+    assert_int_equal(write(others[1], "a", 1), 1);
+    enlm_loop_once(&loop, 0);
+    assert_int_equal(reads, 1);
+    close(others[0]);
+    close(others[1]);
+}
+
+static void
+loop_places_are_given_away_again(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3 * ENLM_LOOP_SOURCES; i++) {
+        assert_int_equal(enlm_loop_add(&loop, ends[0], on_read, NULL), 0);
+        enlm_loop_remove(&loop, ends[0]);
+    }
+}
+
 int
 main(void)
 {
@@ -124,6 +188,13 @@ main(void)
         cmocka_unit_test_setup_teardown(loop_too_many_sources_are_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(loop_regular_file_is_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            loop_removed_descriptor_is_not_served_even_in_the_same_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            loop_event_of_a_removed_descriptor_is_not_for_the_next_in_its_place, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(loop_places_are_given_away_again, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,8 @@ storvsp_version(struct enlh_lane *lane, const struct enl_storage_packet *packet,
     if (!storvsp_knows(packet->u.version.version))
         return ENL_STORAGE_STATUS_REVISION_MISMATCH;
     lane->version = packet->u.version.version;
+    enlh_channel_set_protocol(lane->channel,
+                              (lane->version & 0xff00u) << 8u | (lane->version & 0xffu));
     storvsp_set_state(lane, ENLH_STORVSP_PROPERTIES);
     return ENL_STORAGE_STATUS_SUCCESS;
 }

@@ -255,6 +255,43 @@ struct enlh_channel_counters {
 void enlh_channel_counters(const struct enlh_channel *channel,
                            struct enlh_channel_counters *out);
 
+/* The version of its protocol that a device has agreed with the guest: major << 16 | minor. */
+void enlh_channel_set_protocol(struct enlh_channel *channel, uint32_t version);
+
+/* ---- looking at all of it, for people ---- */
+
+/* What a channel is and does. The ring's numbers are momentary, and 0 while it is closed. */
+struct enlh_channel_info {
+    const char *name;  /* valid while the channel lives */
+    const char *state; /* "open"; static */
+    struct enl_guid type, instance;
+    uint32_t relid;
+    uint16_t subchannel;
+    bool is_open;
+    uint32_t target_vp;          /* while it is open; ENL_VMBUS_VP_NO_INTERRUPT: none */
+    uint32_t protocol;           /* major << 16 | minor; 0: none is agreed */
+    uint32_t in_used, in_size;   /* bytes of the ring from the guest */
+    uint32_t out_used, out_size; /* and of the one to it */
+};
+struct enlh_gpadl_info {
+    uint32_t relid, handle;
+    const char *state; /* static */
+    uint64_t bytes;    /* of guest memory that it covers, in whole pages */
+    uint32_t spans;
+    bool is_ring;
+};
+typedef void (*enlh_channel_info_fn)(void *ctx, const struct enlh_channel *channel,
+                                     const struct enlh_channel_info *info);
+typedef void (*enlh_gpadl_info_fn)(void *ctx, const struct enlh_gpadl_info *info);
+/*
+ * Call fn for each, channels in the order of their offers. fn may offer and rescind
+ * nothing. Thread: loop.
+ */
+void enlh_vmbus_each_channel(const struct enlh_vmbus *bus, enlh_channel_info_fn fn,
+                             void *ctx);
+void enlh_vmbus_each_gpadl(const struct enlh_vmbus *bus, enlh_gpadl_info_fn fn,
+                           void *ctx);
+
 /*
  * The bytes of a GPADL that the guest established on this channel, as spans (a NIC's
  * receive buffer). Returns 0 with the spans borrowed until the guest tears it down, which

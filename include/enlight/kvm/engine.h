@@ -194,6 +194,15 @@ void enlk_doorbell_remove(struct enlk_engine *engine, uint32_t connection_id,
  */
 void enlk_engine_reset(struct enlk_engine *engine);
 
+/*
+ * The guest's clocks stand still from freeze to thaw: its TSC, the reference counter, the
+ * reference TSC page and the synthetic timers go on where they stood. The TSC does so where
+ * KVM has KVM_VCPU_TSC_OFFSET. A second call does nothing. Thread: one, while no VP runs,
+ * from before the freeze to after the thaw.
+ */
+void enlk_engine_freeze(struct enlk_engine *engine);
+void enlk_engine_thaw(struct enlk_engine *engine);
+
 struct enlk_counters {
     uint64_t msr_exits, hypercall_exits, signal_exits, synic_exits;
     uint64_t timers;        /* expirations that were dispatched */

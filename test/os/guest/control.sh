@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/os/guest/control.sh - what a guest sees while its machine is stopped, reset and changed from outside.
+#
+# Run by the root disk's init for the scenario "control". It writes to its root disk all the time, and to every disk
+# that comes; it prints a line when a disk comes or goes, twice a second its monotonic time, and what the kernel
+# complained of. test/os/control.sh reads the lines and decides.
+# shellcheck source=test/os/guest/lib.sh
+. /run/enlight/lib.sh
+
+# Bytes that are written, dropped from the cache and read back, until the disk is gone.
+load()
+{
+    while dd if=/dev/urandom of="$1" bs=64k count=16 conv=fsync 2>/dev/null; do
+        :
+    done
+}
+
+disks()
+{
+    for disk in /sys/block/sd*; do
+        # The vital product data is binary: the serial number follows four bytes.
+        [ ! -e "$disk" ] || echo "${disk##*/}=$(tail -c +5 "$disk/device/vpd_pg80" 2>/dev/null):$(cat "$disk/size")"
+    done | tr '\n' ' '
+}
+
+# Loads every disk but the first.
+changed()
+{
+    for disk in $2; do
+        case " $1" in
+        *" $disk "*) ;;
+        *) [ "${disk%%=*}" = sda ] || load "/dev/${disk%%=*}" & ;;
+        esac
+    done
+}
+
+complaints()
+{
+    dmesg | grep -c -E 'soft lockup|rcu.*stall|timekeeping watchdog|hung task|BUG:|Call Trace|EXT4-fs error'
+}
+
+echo "control: up, $(mount | grep -c 'on / type ext4') root"
+load /root/load &
+last=''
+while :; do
+    now=$(disks)
+    if [ "$now" != "$last" ]; then
+        echo "control: disks $now"
+        changed "$last" "$now"
+        last=$now
+    fi
+    echo "control: time $(cut -d' ' -f1 /proc/uptime) complaints $(complaints)"
+    sleep 0.5
+done

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words into requests, and the socket's file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool/ctl.h"
+#include "tool/socket.h"
+#include "tool/status.h"
+
+static char why[256];
+
+static int
+setup(void **state)
+{
+    (void)state;
+    why[0] = 0;
+    enlt_capture(why, sizeof(why));
+    return 0;
+}
+
+/* The request of these words as JSON, or NULL with its sentence in why. */
+static const char *
+request(char **words)
+{
+    static char text[1024];
+    json_t *object;
+    int argc = 0;
+
+    while (words[argc])
+        argc++;
+    if (enlt_ctl_request(argc, words, &object)) {
+        assert_null(object);
+        return NULL;
+    }
+    memset(text, 0, sizeof(text));
+    assert_true(json_dumpb(object, text, sizeof(text) - 1, JSON_COMPACT) < sizeof(text));
+    json_decref(object);
+    return text;
+}
+#define REQUEST(...) request((char *[]){__VA_ARGS__, NULL})
+
+static void
+ctl_words_become_a_request(void **state)
+{
+    (void)state;
+    assert_string_equal(REQUEST("stop"), "{\"execute\":\"stop\",\"arguments\":{}}");
+    assert_string_equal(
+        REQUEST("device_add", "driver=disk", "path=/a=b,c", "lun=3", "readonly=on"),
+        "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"disk\","
+        "\"path\":\"/a=b,c\",\"lun\":3,\"readonly\":true}}");
+}
+
+static void
+ctl_says_what_is_wrong_with_the_words(void **state)
+{
+    (void)state;
+    assert_null(REQUEST("nonsense"));
+    assert_non_null(strstr(why, "'nonsense' is not a command"));
+    assert_null(REQUEST("device_del"));
+    assert_string_equal(why, "device_del: 'id' is missing.");
+    assert_null(REQUEST("stop", "now=1"));
+    assert_non_null(strstr(why, "'now=1'"));
+    assert_null(REQUEST("device_del", "id"));
+    assert_null(REQUEST("device_add", "driver=disk", "lun=x"));
+    assert_non_null(strstr(why, "'x' is not a number"));
+    assert_null(REQUEST("device_add", "driver=disk", "readonly=perhaps"));
+    assert_null(REQUEST("device_add", "driver=floppy"));
+    assert_non_null(strstr(why, "disk|scsi"));
+}
+
+static void
+socket_file_is_for_this_user_alone(void **state)
+{
+    char path[] = "control_XXXXXX";
+    struct stat st;
+    int fd, other;
+    mode_t mask = umask(0);
+
+    (void)state;
+    close(mkstemp(path));
+    unlink(path);
+    assert_int_equal(enlt_socket_listen(path, &fd), 0);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISSOCK(st.st_mode));
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(enlt_socket_connect(path, &other), 0);
+    close(other);
+    close(fd);
+    enlt_socket_remove(path);
+    assert_int_not_equal(lstat(path, &st), 0);
+    umask(mask);
+}
+
+static void
+socket_replaces_what_a_dead_program_left_and_nothing_else(void **state)
+{
+    char path[] = "control_XXXXXX";
+    struct stat st;
+    int fd, second;
+
+    (void)state;
+    fd = mkstemp(path);
+    close(fd);
+    assert_int_equal(enlt_socket_listen(path, &fd), ENLT_NO_INPUT);
+    assert_int_equal(lstat(path, &st), 0);
+    unlink(path);
+    assert_int_equal(enlt_socket_listen(path, &fd), 0);
+    assert_int_equal(enlt_socket_listen(path, &second), ENLT_NO_INPUT);
+    close(fd);
+    assert_int_equal(enlt_socket_connect(path, &second), ENLT_NO_INPUT);
+    assert_int_equal(enlt_socket_listen(path, &fd), 0);
+    close(fd);
+    enlt_socket_remove(path);
+}
+
+static void
+socket_of_another_is_not_taken_away(void **state)
+{
+    char path[] = "control_XXXXXX";
+    struct stat st;
+    int fd, file;
+
+    (void)state;
+    close(mkstemp(path));
+    unlink(path);
+    assert_int_equal(enlt_socket_listen(path, &fd), 0);
+    unlink(path);
+    file = open(path, O_CREAT | O_WRONLY, 0600);
+    enlt_socket_remove(path);
+    assert_int_equal(lstat(path, &st), 0);
+    unlink(path);
+    close(file);
+    close(fd);
+}
+
+static void
+socket_path_has_a_length(void **state)
+{
+    char path[200];
+    int fd;
+
+    (void)state;
+    memset(path, 'x', sizeof(path));
+    path[sizeof(path) - 1] = 0;
+    assert_int_equal(enlt_socket_listen(path, &fd), ENLT_USAGE);
+    assert_int_equal(enlt_socket_listen("", &fd), ENLT_USAGE);
+    assert_int_equal(enlt_socket_connect(path, &fd), ENLT_USAGE);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ctl_words_become_a_request),
+        cmocka_unit_test(ctl_says_what_is_wrong_with_the_words),
+        cmocka_unit_test(socket_file_is_for_this_user_alone),
+        cmocka_unit_test(socket_replaces_what_a_dead_program_left_and_nothing_else),
+        cmocka_unit_test(socket_of_another_is_not_taken_away),
+        cmocka_unit_test(socket_path_has_a_length),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

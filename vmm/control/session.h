@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm/control/session.h - one client's conversation: bytes in, lines out
+ */
+#ifndef ENLIGHT_VMM_CONTROL_SESSION_H
+#define ENLIGHT_VMM_CONTROL_SESSION_H
+
+#include "vmm/control/control.h"
+#include "vmm/control/frame.h"
+
+struct enlm_control_session {
+    const struct enlm_control_ops *ops;
+    void *ctx;
+    struct enlm_control_frame frame;
+    bool negotiated;
+};
+
+/* The first line, owned; NULL: no memory. */
+char *enlm_control_greeting(void);
+/* The line of an event that happens now, owned. Takes data. Thread: any. */
+char *enlm_control_event_line(enum enlm_control_news news, json_t *data);
+/*
+ * Take bytes, at most up to the end of one object. *line is what to answer, owned, or
+ * NULL. Returns how many bytes were taken, or -ENL_E_NOMEM.
+ */
+ENL_MUST_CHECK long enlm_control_converse(struct enlm_control_session *session,
+                                          const char *bytes, size_t len, char **line);
+
+#endif
