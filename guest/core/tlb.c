@@ -94,13 +94,14 @@ int
 enlg_tlb_flush(const struct enlg_partition *partition, void *input,
                const struct enlg_tlb_flush *flush)
 {
-    enum vpset_form form = enlg_vpset_form(&flush->vps);
+    enum vpset_form form;
     struct tlb_call call = {0};
     struct enlg_rep rep = {.input = input};
     uint32_t count = UINT32_MAX;
 
     if (!input || !ENLG_PAGE_ALIGNED(input) || flush->vps.word_count > ENLG_VPSET_WORDS)
         return -ENL_E_INVAL;
+    form = enlg_vpset_form(&flush->vps);
     if (!enlg_tlb_is_offered(partition) ||
         (form == VPSET_SPARSE && !has_hints(partition, ENL_HINT_EX_PROCESSOR_MASKS)))
         return -ENL_E_NOTSUP;
