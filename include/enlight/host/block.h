@@ -13,6 +13,7 @@
 #define ENLIGHT_HOST_BLOCK_H
 
 #include "enlight/host/memory.h"
+#include "enlight/host/wake.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,13 +51,6 @@ struct enlh_block_request {
     uint32_t span_count;
     enlh_block_done_fn done; /* called within reap(), on the queue's thread */
     uint64_t backend[4];     /* the backend's own, until done */
-};
-
-/* How a backend says that reap() has something. fd: an eventfd that does the same, or -1. */
-struct enlh_wake {
-    void (*fn)(void *ctx); /* Thread: any */
-    void *ctx;
-    int fd;
 };
 
 struct enlh_block_queue; /* the backend's */
