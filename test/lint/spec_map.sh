@@ -12,11 +12,11 @@ map=doc/spec-map.md
 # Names that are defined in a file of test/unit and used there once more: a case that main() runs.
 unit_cases()
 {
-    local file
-    for file in test/unit/*.c; do
-        comm -12 <(grep -oE '^[a-z0-9_]+\(' "$file" | tr -d '(' | sort -u) \
-            <(grep -oE '[a-z0-9_]+' "$file" | sort | uniq -d)
-    done | sed 's/^/unit:/'
+    awk 'function tell() { for (name in defined) if (used[name] > 1) print "unit:" name }
+        FNR == 1 { tell(); delete defined; delete used }
+        /^[a-z0-9_]+\(/ { defined[substr($0, 1, index($0, "(") - 1)] = 1 }
+        { n = split($0, word, /[^a-z0-9_]+/); for (i = 1; i <= n; i++) used[word[i]]++ }
+        END { tell() }' test/unit/*.c
 }
 
 # table_cases FOLDER: the first strings of the lines of its tables.
@@ -36,56 +36,53 @@ fuzz_targets()
     printf '%s\n' test/fuzz/*.c | sed 's|.*/\(.*\)\.c|fuzz:\1|'
 }
 
-# A name behind the colon is a word of the file.
-check_place()
+# check KNOWN: the rows of the map against the cases that are known, a line each.
+check()
 {
-    local file=${1%%:*} name=''
-    case $1 in *:*) name=${1#*:} ;; esac
-    if [ ! -f "$file" ]; then
-        echo "$2: there is no file $file"
-    elif [ -n "$name" ] && ! grep -q -w -e "$name" "$file"; then
-        echo "$2: $file has no $name"
-    fi
+    awk -F '|' '
+        function say(text) { print id ": " text }
+        # The words in backquotes; commands among them are not places.
+        function quoted(text, words,    n) {
+            for (n = 0; match(text, /`[^` ]+`/); text = substr(text, RSTART + RLENGTH))
+                words[++n] = substr(text, RSTART + 1, RLENGTH - 2)
+            return n
+        }
+        function has_file(file,    line) {
+            if (!(file in words_of)) {
+                words_of[file] = ""
+                while ((getline line < file) > 0) words_of[file] = words_of[file] line "\n"
+                close(file)
+            }
+            return words_of[file] != ""
+        }
+        # A name behind the colon is a word of the file.
+        function check_place(place,    at, file, name) {
+            at = index(place, ":")
+            file = at ? substr(place, 1, at - 1) : place
+            name = at ? substr(place, at + 1) : ""
+            if (!has_file(file)) say("there is no file " file)
+            else if (name != "" && words_of[file] !~ ("(^|[^A-Za-z0-9_])" name "([^A-Za-z0-9_]|$)"))
+                say(file " has no " name)
+        }
+        function check_proof(proof) {
+            if (proof ~ /^file:/) { if (!has_file(substr(proof, 6))) say("there is no file " substr(proof, 6)) }
+            else if (proof ~ /:/ && !(proof in known)) say("there is no " proof)
+        }
+        FNR == NR { known[$0] = 1; next }
+        !/^\| [A-Z]+[0-9]+ \|/ { next }
+        {
+            id = $2; gsub(/ /, "", id)
+            if (id in rows) say("there are two rows")
+            rows[id] = 1; count++
+            proof = $5; sub(/^ /, "", proof)
+            if (proof !~ /^(none: .|`)/) say("neither a proof nor a reason")
+            n = quoted($4, word)
+            if (!n) say("no place")
+            for (i = 1; i <= n; i++) check_place(word[i])
+            n = quoted(proof, word)
+            for (i = 1; i <= n; i++) check_proof(word[i])
+        }
+        END { if (count <= 200) print FILENAME " has only " count + 0 " rows" }' "$1" "$map"
 }
 
-check_proof()
-{
-    case $1 in
-    file:*) [ -f "${1#file:}" ] || echo "$2: there is no file ${1#file:}" ;;
-    *:*) [ -n "${known[$1]-}" ] || echo "$2: there is no $1" ;;
-    esac
-}
-
-# The words in backquotes of $1, a line each; commands among them are not places.
-# shellcheck disable=SC2016 # backquotes as they are
-quoted()
-{
-    grep -oE '`[^` ]+`' <<<"$1" | tr -d '\140'
-}
-
-check_row()
-{
-    local id=$1 where=$2 proof=$3 word
-    [ -z "${rows[$id]-}" ] || echo "$id: there are two rows"
-    rows[$id]=1
-    [ -n "$(quoted "$where")" ] || echo "$id: no place"
-    case $proof in
-    none:\ ?* | \`*) ;;
-    *) echo "$id: neither a proof nor a reason" ;;
-    esac
-    for word in $(quoted "$where"); do
-        check_place "$word" "$id"
-    done
-    for word in $(quoted "$proof"); do
-        check_proof "$word" "$id"
-    done
-}
-
-declare -A known=() rows=()
-while read -r word; do
-    known[$word]=1
-done < <(unit_cases; table_cases loop; table_cases guest; os_rows; fuzz_targets)
-while IFS='|' read -r _ id _ where proof _; do
-    check_row "${id// /}" "${where# }" "${proof# }"
-done < <(grep -E '^\| [A-Z]+[0-9]+ \|' "$map")
-[ ${#rows[@]} -gt 200 ] || echo "$map has only ${#rows[@]} rows"
+check <(unit_cases; table_cases loop; table_cases guest; os_rows; fuzz_targets)
