@@ -8,7 +8,7 @@
  * Nothing of an open channel is freed before its worker has acknowledged: the states
  * CLOSING to REMOVING wait for that. Trusts the worker, not the guest.
  * [VMBus; no chapter in the TLFS] Tests: test/unit/vmbus_channel.c, vmbus_messages.c,
- * vmbus_quiesce.c.
+ * vmbus_quiesce.c, test/model/channel.pml.
  */
 #include <string.h>
 
