@@ -5,7 +5,7 @@
  * Run by the kernel's interrupt handlers. Of the page, which the host writes at any
  * moment, one word is read, and only in the step that clears it. A host that lies about
  * it delays its own interrupts. [TLFS EOI assist]
- * Tests: test/unit/guest_state.c.
+ * Tests: test/unit/guest_state.c, test/loop/core.c.
  */
 #include "enlight/guest/assist.h"
 #include "enlight/abi/vp_assist.h"

@@ -4,7 +4,7 @@
  *
  * Run by a kernel that is about to end. What the host takes is asked first: a bit that it
  * does not know must not be written. [TLFS guest crash enlightenment]
- * Tests: test/unit/guest_state.c.
+ * Tests: test/unit/guest_state.c, test/loop/core.c.
  */
 #include "enlight/guest/crash.h"
 #include "guest/core/core.h"

@@ -5,7 +5,7 @@
  * Run by the kernel, in the middle of whatever it does. Nothing here comes from a host but
  * a status. A set of VPs below 64 goes in two registers; others need memory for the Ex
  * form. [TLFS HvCallSendSyntheticClusterIpi, its Ex form]
- * Tests: test/unit/guest_calls.c.
+ * Tests: test/unit/guest_calls.c, test/loop/core.c.
  */
 #include "enlight/guest/ipi.h"
 #include "guest/core/vpset.h"

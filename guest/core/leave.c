@@ -5,7 +5,7 @@
  * Run by a kernel that ends, perhaps in a crash: no object is trusted but the partition,
  * and a register that refuses does not keep the others from being written. Interrupts are
  * masked before the pages go, and the pages before the identity. [TLFS SynIC, overlays]
- * Tests: test/unit/guest_state.c.
+ * Tests: test/unit/guest_state.c, test/loop/core.c.
  */
 #include "enlight/guest/leave.h"
 #include "enlight/guest/reenlightenment.h"

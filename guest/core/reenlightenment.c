@@ -5,7 +5,7 @@
  * Run by a kernel that has told others the TSC's rate, and by the notice's vector. A host
  * that sends no notice, or too many, changes nothing here: there is no state.
  * [TLFS reenlightenment]
- * Tests: test/unit/guest_state.c.
+ * Tests: test/unit/guest_state.c, test/loop/core.c.
  */
 #include "enlight/guest/reenlightenment.h"
 #include "enlight/guest/clock.h"

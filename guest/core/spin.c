@@ -4,7 +4,7 @@
  *
  * Run by the kernel's locks. The hypervisor's limit is believed as it is: one that is too
  * small costs calls, and nothing else. [TLFS HvCallNotifyLongSpinWait]
- * Tests: test/unit/guest_calls.c.
+ * Tests: test/unit/guest_calls.c, test/loop/core.c.
  */
 #include "enlight/guest/spin.h"
 #include "guest/core/core.h"

@@ -9,7 +9,7 @@
  * Policy: the list's form with large pages is not used. KVM announces it, and reads its
  * entries as if they were of the other form: it would flush less than was asked. An entry
  * of the form used here covers 16 MiB.
- * Tests: test/unit/guest_calls.c.
+ * Tests: test/unit/guest_calls.c, test/loop/core.c.
  */
 #include "enlight/guest/tlb.h"
 #include "guest/core/vpset.h"

@@ -5,7 +5,7 @@
  * Run by the rooms whose calls reach many VPs. Nothing here comes from a host. Words that
  * are zero are no banks: a set of few VPs stays short however high their indices are.
  * [TLFS HV_VP_SET]
- * Tests: test/unit/guest_calls.c.
+ * Tests: test/unit/guest_calls.c, test/loop/core.c.
  */
 #include "guest/core/vpset.h"
 
