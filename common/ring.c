@@ -334,6 +334,18 @@ enl_ring_publish(struct enl_ring_producer *p)
 }
 
 bool
+enl_ring_unread(const struct enl_ring_producer *p)
+{
+    return peek(&p->view.header->read_index) != p->published;
+}
+
+bool
+enl_ring_would_signal(const struct enl_ring_producer *p)
+{
+    return peek(&p->view.header->interrupt_mask) == 0 && !enl_ring_unread(p);
+}
+
+bool
 enl_ring_wait_space(struct enl_ring_producer *p, uint32_t packet_size)
 {
     if (packet_size != 0) {

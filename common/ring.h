@@ -116,6 +116,12 @@ ENL_MUST_CHECK int enl_ring_put(struct enl_ring_producer *p, uint16_t type,
  */
 bool enl_ring_publish(struct enl_ring_producer *p);
 
+/* The consumer has not taken all that it was shown. A guess: it may do so meanwhile. */
+bool enl_ring_unread(const struct enl_ring_producer *p);
+
+/* What enl_ring_publish() would answer now, were anything to be shown; a guess, too. */
+bool enl_ring_would_signal(const struct enl_ring_producer *p);
+
 /*
  * Bytes that a packet takes in the ring, the trailer included; desc_len counts the 16 fixed
  * ones. It fits while enl_ring_free() is more than that. UINT32_MAX for one that is too big.

@@ -67,6 +67,15 @@ struct enlh_wire_counts {
     _Atomic uint64_t packets_in, packets_out, signals_in, signals_out, ring_full;
 };
 
+/* Answers that are in the ring, and not shown yet. */
+struct enlh_hold {
+    uint32_t answers;
+    uint32_t goal;     /* so many are shown at once; 1: each */
+    uint32_t looks;    /* turns since the last that brought anything */
+    uint32_t calm;     /* bunches until goal may grow again */
+    int32_t under_way; /* packets that the device has taken, and not completed */
+};
+
 /* The worker's: both rings and its scratch memory. */
 struct enlh_wire {
     struct enl_ring_consumer in;  /* guest to host */
@@ -74,6 +83,7 @@ struct enlh_wire {
     uint32_t sint;
     bool broken; /* the guest broke the protocol */
     bool held;   /* packet was refused by the device, and is offered again */
+    struct enlh_hold hold;
     struct enlh_packet packet;
     uint8_t *payload; /* max_payload, rounded up to 8 */
     uint32_t payload_len;
@@ -140,6 +150,16 @@ bool enlh_open_stop(struct enlh_channel *channel);
 
 /* Interrupt the guest for this channel. Thread: channel; loop while there is no worker. */
 void enlh_packet_signal(struct enlh_channel *channel);
+
+/* ---- hold.c ---- */
+
+/*
+ * The end of a turn that brought news, packets and answers; deep: the guest had sent a
+ * packet before it took the last answer. True: let the answers wait, and look again at once.
+ */
+bool enlh_hold_turn(struct enlh_hold *hold, uint32_t news, bool deep);
+/* All answers are shown. */
+void enlh_hold_shown(struct enlh_hold *hold);
 
 /* ---- gpadl.c ---- */
 

@@ -158,6 +158,7 @@ enlh_open_reset_wire(struct enlh_channel *channel)
     wire->sint = channel->bus->conn.sint;
     wire->broken = false;
     wire->held = false;
+    wire->hold = (struct enlh_hold){.goal = 1};
     wire->payload_len = (channel->ops.max_payload + 7u) & ~7u;
     if (!wire->payload_len)
         wire->payload_len = 8;

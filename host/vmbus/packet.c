@@ -66,6 +66,7 @@ enlh_channel_publish(struct enlh_channel *channel)
         return;
     if (enl_ring_publish(&channel->wire.out))
         enlh_packet_signal(channel);
+    enlh_hold_shown(&channel->wire.hold);
 }
 
 /*
@@ -91,8 +92,10 @@ enlh_packet_put_end(struct enlh_channel *channel, int result)
 {
     struct enlh_wire *wire = &channel->wire;
 
-    if (result == 0)
+    if (result == 0) {
         enlh_bus_count(&wire->counts.packets_out);
+        wire->hold.answers++;
+    }
     if (result == -ENL_E_PROTO)
         wire->broken = true;
     if (result != -ENL_E_AGAIN)
@@ -132,8 +135,11 @@ enlh_channel_complete(struct enlh_channel *channel, uint64_t transaction_id,
     const struct enl_packet head = {.type = ENL_PACKET_COMPLETION,
                                     .transaction_id = transaction_id};
     const struct enl_ring_piece piece = {.data = payload, .len = len};
+    int r = enlh_packet_put(channel, &head, &piece, 1, 0);
 
-    return enlh_packet_put(channel, &head, &piece, 1, 0);
+    if (r != -ENL_E_AGAIN)
+        channel->wire.hold.under_way--;
+    return r;
 }
 
 int
@@ -249,6 +255,8 @@ enlh_packet_deliver(struct enlh_channel *channel)
     wire->held = r == -ENL_E_AGAIN;
     if (r == 0)
         enlh_bus_count(&wire->counts.packets_in);
+    if (r == 0 && wire->packet.wants_completion)
+        wire->hold.under_way++;
     return r;
 }
 
@@ -271,9 +279,9 @@ enlh_packet_next(struct enlh_channel *channel)
 }
 
 static enum enlh_packet_end
-enlh_packet_read(struct enlh_channel *channel)
+enlh_packet_read(struct enlh_channel *channel, uint32_t *count)
 {
-    for (uint32_t i = 0; i < ENLH_PACKET_BUDGET && !channel->wire.broken; i++) {
+    for (*count = 0; *count < ENLH_PACKET_BUDGET && !channel->wire.broken; ++*count) {
         int r = enlh_packet_next(channel);
 
         if (r == 0)
@@ -298,6 +306,25 @@ enlh_packet_settle(struct enlh_channel *channel)
     signal |= enl_ring_publish(&channel->wire.out);
     if (signal)
         enlh_packet_signal(channel);
+    enlh_hold_shown(&channel->wire.hold);
+}
+
+/*
+ * Show the answers of this turn later, together with more. Only where the guest would be
+ * interrupted for them, and nothing waits for them.
+ */
+static bool
+enlh_packet_hold(struct enlh_channel *channel, enum enlh_packet_end end, uint32_t news,
+                 bool deep)
+{
+    struct enlh_wire *wire = &channel->wire;
+
+    if (end != ENLH_PACKETS_EMPTY || enlh_packet_silenced(channel) ||
+        !enlh_hold_turn(&wire->hold, news, deep) || !enl_ring_would_signal(&wire->out))
+        return false;
+    if (enl_ring_release(&wire->in))
+        enlh_packet_signal(channel);
+    return true;
 }
 
 /* ---- the turn ---- */
@@ -356,7 +383,9 @@ enum enlh_run
 enlh_channel_run(struct enlh_channel *channel)
 {
     struct enlh_wire *wire = &channel->wire;
+    uint32_t answers = wire->hold.answers, count;
     enum enlh_packet_end end;
+    bool unread;
 
     if (atomic_load_explicit(&channel->hand.stopped, memory_order_relaxed))
         return ENLH_RUN_STOPPED;
@@ -365,13 +394,18 @@ enlh_channel_run(struct enlh_channel *channel)
                                              memory_order_acquire) != ENLH_ORDER_RUN)
         return enlh_packet_quiesce(channel);
     enl_ring_mask(&wire->in, true);
+    unread = answers || enl_ring_unread(&wire->out);
     if (wire->out.pending && enl_ring_free(&wire->out) > wire->out.pending)
         (void)enl_ring_wait_space(&wire->out, 0);
     if (channel->ops.run)
         channel->ops.run(channel->dev, channel);
-    end = enlh_packet_read(channel);
+    end = enlh_packet_read(channel, &count);
     if (channel->ops.flush)
         channel->ops.flush(channel->dev, channel);
+    end = wire->broken ? ENLH_PACKETS_BROKEN : end;
+    if (enlh_packet_hold(channel, end, count + wire->hold.answers - answers,
+                         count > 1 || (count && unread)))
+        return ENLH_RUN_MORE;
     enlh_packet_settle(channel);
-    return enlh_packet_rest(channel, wire->broken ? ENLH_PACKETS_BROKEN : end);
+    return enlh_packet_rest(channel, end);
 }
