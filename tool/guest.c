@@ -23,7 +23,7 @@ static const char *const level_names = "error|warn|info|debug";
 void
 enlt_guest_defaults(struct enlt_guest *guest)
 {
-    memset(guest, 0, sizeof(*guest));
+    memset(guest, 0, offsetof(struct enlt_guest, disks));
     guest->memory = UINT64_C(512) << 20;
     guest->cpus = 1;
     guest->controllers = 1;

@@ -28,7 +28,6 @@ struct enlt_disk {
 struct enlt_guest {
     const char *kernel, *initrd, *cmdline;
     const char *control; /* the socket's path, or NULL */
-    struct enlt_disk disks[ENLT_DISKS_MAX];
     size_t disk_count;
     uint64_t controllers; /* at least so many */
     uint64_t memory, cpus;
@@ -44,6 +43,8 @@ struct enlt_guest {
     uint64_t offer_seed;
     int accel;     /* enum enlt_accel */
     int log_level; /* enum enlh_log_level */
+    /* Last, as only those in use are ever touched: a process should be small. */
+    struct enlt_disk disks[ENLT_DISKS_MAX];
 };
 
 void enlt_guest_defaults(struct enlt_guest *guest);

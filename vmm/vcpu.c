@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "vmm/internal.h"
+#include "vmm/thread.h"
 
 #define KICK_SIGNAL SIGRTMIN
 
@@ -297,15 +298,10 @@ install_handler(void)
 int
 enlm_vcpu_start(struct enlm_vcpu *vcpu)
 {
-    sigset_t mask, old;
     int err;
 
     install_handler();
-    sigfillset(&mask);
-    sigdelset(&mask, KICK_SIGNAL);
-    pthread_sigmask(SIG_SETMASK, &mask, &old);
-    err = pthread_create(&vcpu->thread, NULL, run, vcpu);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    err = enlm_thread_start(&vcpu->thread, run, vcpu, KICK_SIGNAL);
     vcpu->is_started = !err;
-    return err ? -ENL_E_NOMEM : 0;
+    return err;
 }

@@ -10,10 +10,11 @@
 #include "vmm/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "vmm/thread.h"
 
 static struct enlm_worker *
 make(struct enlm_worker_pool *pool)
@@ -79,16 +80,12 @@ run(void *ctx)
 int
 enlm_worker_start(struct enlm_worker *worker)
 {
-    sigset_t all, old;
     int err;
 
     atomic_store(&worker->stop, false);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&worker->thread, NULL, run, worker);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    err = enlm_thread_start(&worker->thread, run, worker, 0);
     worker->is_running = !err;
-    return err ? -ENL_E_NOMEM : 0;
+    return err;
 }
 
 void

@@ -23,7 +23,7 @@
 
 #include "backend/block/work.h"
 
-enum { THREADS_MAX = 16, BOUNCE_ALIGN = 4096 };
+enum { THREADS_MAX = 16, STACK_LEN = 256 * 1024, BOUNCE_ALIGN = 4096 };
 
 struct enlb_pool {
     pthread_mutex_t lock;
@@ -158,15 +158,21 @@ thread_main(void *arg)
 static void
 pool_start(struct enlb_pool *pool, uint32_t count)
 {
+    pthread_attr_t attr;
     sigset_t all, old;
 
+    if (pthread_attr_init(&attr) != 0)
+        return;
+    /* A stack of the usual 8 MiB may cost a large page as soon as it is touched. */
+    (void)pthread_attr_setstacksize(&attr, STACK_LEN);
     /* Signals belong to the embedder's own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     while (pool->count < count &&
-           pthread_create(&pool->threads[pool->count], NULL, thread_main, pool) == 0)
+           pthread_create(&pool->threads[pool->count], &attr, thread_main, pool) == 0)
         pool->count++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
 }
 
 static int
