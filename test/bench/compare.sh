@@ -9,8 +9,9 @@ enlight=$1 qemu=$2 work=$3 rounds=$4 seconds=$5
 results=$work/results
 counters=/sys/kernel/debug/kvm
 disk=/dev/ram0
+sectors=524288
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
-insmod "$work/brd.ko" rd_nr=1 rd_size=262144 2>/dev/null
+insmod "$work/brd.ko" rd_nr=1 rd_size=$((sectors / 2)) 2>/dev/null
 [ -b $disk ] || { echo "compare.sh: no RAM disk at $disk" >&2; exit 1; }
 dd if=/dev/urandom of=$disk bs=1M count=256 2>/dev/null
 
@@ -21,7 +22,7 @@ counter() { cat "$counters/$1" 2>/dev/null || echo 0; }
 start_enlight()
 {
     timeout -k 5 300 "$enlight" run --accel kvm --kernel "$work/vmlinux" --initrd "$work/initrd" --memory "$1" --cpus 1 \
-        --cmdline "console=ttyS0 quiet root=/dev/sda rw enlight.script=bench.sh enlight.bench=/dev/sdb:$2" \
+        --cmdline "console=ttyS0 quiet root=LABEL=enlight rw enlight.script=bench.sh enlight.bench=$sectors:$2" \
         --disk "path=$work/scratch.raw" --disk "path=$disk,direct=on,aio=io_uring"
 }
 
@@ -30,7 +31,7 @@ start_qemu()
     timeout -k 5 300 "$qemu" -M q35,accel=kvm -cpu host -m "$1" -smp 1 -nodefaults -no-user-config -display none -serial stdio \
         -object memory-backend-memfd,id=ram,size="$1",share=on -machine memory-backend=ram \
         -object iothread,id=io -kernel "$work/vmlinuz" -initrd "$work/initrd" \
-        -append "console=ttyS0 quiet root=/dev/vda rw enlight.script=bench.sh enlight.bench=/dev/vdb:$2" \
+        -append "console=ttyS0 quiet root=LABEL=enlight rw enlight.script=bench.sh enlight.bench=$sectors:$2" \
         -drive if=none,id=root,file="$work/scratch.raw",format=raw,cache=writeback \
         -device virtio-blk-pci,drive=root,iothread=io \
         -drive if=none,id=data,file=$disk,format=raw,cache=none,aio=io_uring \

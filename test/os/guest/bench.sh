@@ -4,10 +4,12 @@
 #
 # test/os/guest/bench.sh - the guest's part of test/bench: fio on the data disk, one job after the other.
 #
-# "enlight.bench=/dev/sdb:SECONDS" on the kernel command line names the disk. Prints "begin JOB" and "end JOB IOPS" so
-# that the host can count its exits in between. With 0 seconds a plain read instead, for a guest too small for fio.
+# "enlight.bench=SECTORS:SECONDS" on the kernel command line: the disk is the one of that size, since its name may
+# differ from boot to boot. Prints "begin JOB" and "end JOB IOPS" so that the host can count its exits in between.
+# With 0 seconds a plain read instead, for a guest too small for fio.
 settings=$(sed -n 's/.*enlight\.bench=\([^ ]*\).*/\1/p' /proc/cmdline)
-disk=${settings%%:*} seconds=${settings#*:}
+sectors=${settings%%:*} seconds=${settings#*:}
+disk=$(grep -l -x "$sectors" /sys/block/[sv]d*/size | sed -n '1s,^/sys/block/\(.*\)/size$,/dev/\1,p')
 
 job()
 {
