@@ -16,7 +16,7 @@ here=$(dirname "$(readlink -f "$0")")
 
 cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout=0 interactive='' keep=''
 files=() disks=() shares=() settings=() command=()
-work='' qemu_pid='' qemu_status=0 tail_pid='' stty_saved=''
+work='' qemu_pid='' qemu_status=0 tail_pid='' stty_saved='' passed=''
 
 usage()
 {
@@ -189,7 +189,9 @@ describe_machine()
         -serial "file:$work/log"
         -device "virtio-serial-pci,ioeventfd=off"
         -chardev "file,id=status,path=$work/status"
-        -device "virtserialport,chardev=status,name=status")
+        -device "virtserialport,chardev=status,name=status"
+        -chardev "pipe,id=signals,path=$work/signals"
+        -device "virtserialport,chardev=signals,name=signals")
     if [ -n "$interactive" ]; then
         machine+=(-chardev "stdio,id=term,signal=off,mux=off" -device "virtconsole,chardev=term")
     else
@@ -229,6 +231,36 @@ clean_up()
     rm -rf "$work"
 }
 
+# shellcheck disable=SC2317 # called by the traps
+end_with() { exit "$1"; }
+
+# Passes signal $1 on to COMMAND; init reads it when COMMAND is there. The next one ends L1.
+# shellcheck disable=SC2317 # called by the traps
+pass()
+{
+    passed=1
+    trap 'end_with 130' INT
+    trap 'end_with 143' TERM
+    echo "$1" >&4
+}
+
+# A pipe that is open for both directions holds what is written before qemu reads it.
+prepare_signals()
+{
+    mkfifo "$work/signals.in" "$work/signals.out"
+    exec 4<>"$work/signals.in"
+    trap 'pass INT' INT
+    trap 'pass TERM' TERM
+}
+
+# A trapped signal ends bash's wait, not qemu.
+wait_for_machine()
+{
+    while passed='' && { wait "$qemu_pid" && qemu_status=0 || qemu_status=$?; } && [ -n "$passed" ]; do
+        :
+    done
+}
+
 start_machine()
 {
     : >"$work/out"
@@ -236,8 +268,9 @@ start_machine()
         stty_saved=$(stty -g <&3)
         stty raw -echo <&3
     fi
-    # timeout and qemu die with this script, however it ends; a time-out of 0 is none.
-    setpriv --pdeathsig TERM timeout --foreground -k 10 "$timeout" \
+    # timeout and qemu die with this script, however it ends; a time-out of 0 is none. A session
+    # of their own: Ctrl-c is for this script.
+    setsid setpriv --pdeathsig TERM timeout --foreground -k 10 "$timeout" \
         setpriv --pdeathsig KILL "$qemu" "${machine[@]}" <&3 2>"$work/errors" &
     qemu_pid=$!
     if [ -z "$interactive" ]; then
@@ -280,8 +313,9 @@ main()
     add_shares
     write_initramfs "$l1"
     describe_machine "$l1"
+    prepare_signals
     start_machine
-    wait "$qemu_pid" || qemu_status=$?
+    wait_for_machine
     qemu_pid=''
     [ -z "$tail_pid" ] || wait "$tail_pid" || true
     tail_pid=''

@@ -4,7 +4,7 @@
 # nested/selftest.sh [KERNEL]... - prove that the nested machine and the guests' kernels work.
 #
 # Run by hand and by the checks, on any x86-64 machine. Each promise is one "ok" or "not ok"
-# line: L1 has /dev/kvm, passes a command's status and output, ends at its time-out, and
+# line: L1 has /dev/kvm, passes a command's status, output and signals, ends at its time-out, and
 # Debian's qemu in it boots each KERNEL (6.1 unless told) as a Hyper-V guest, from its
 # initramfs, to a command and to power-off. With VERBOSE=1 it shows what it saw. Exit status: 0
 # if nothing failed. Trusts the cache.
@@ -44,6 +44,18 @@ status_and_words_pass()
     "$here/run.sh" --timeout 60 --env "A=two  words's" --file "$0:/tmp/a/b" -- \
         sh -c 'test -s /tmp/a/b; echo "$A|$1|$?"; exit 9' - '$x "y"' || status=$?
     [ $status = 9 ] && grep -qFx "two  words's|\$x \"y\"|0" "$work/output"
+}
+
+signal_reaches_the_command()
+{
+    local status=0 pid
+    "$here/run.sh" --timeout 60 -- \
+        sh -c 'trap "echo heard; exit 7" TERM; echo ready; while :; do sleep 0.1; done' >"$work/heard" &
+    pid=$!
+    until grep -q ready "$work/heard" || ! kill -0 $pid; do sleep 0.2; done
+    kill -TERM $pid
+    wait $pid || status=$?
+    [ $status = 7 ] && grep -q heard "$work/heard"
 }
 
 time_out_ends_it()
@@ -93,6 +105,7 @@ main()
     promise l1_has_kvm l1_has_kvm
     promise status_and_words_pass status_and_words_pass
     promise disk_is_written disk_is_written
+    promise signal_reaches_the_command signal_reaches_the_command
     promise time_out_ends_it time_out_ends_it
     promise dead_l1_is_told dead_l1_is_told
     for kernel in "$@"; do
