@@ -84,6 +84,10 @@ set_disk_key(struct enlt_disk *disk, const struct enlt_pairs *pair)
         snprintf(disk->path, sizeof(disk->path), "%s", *value ? value : key);
         return 0;
     }
+    if (!strcmp(key, "record") && *value) {
+        snprintf(disk->record, sizeof(disk->record), "%s", value);
+        return 0;
+    }
     if (!strcmp(key, "format"))
         return set_disk_format(disk, value);
     if (!strcmp(key, "aio"))
@@ -161,6 +165,8 @@ enlt_guest_disk(const char *list, struct enlt_disk *disk)
         return more;
     if (!disk->path[0])
         return enlt_fail(ENLT_USAGE, "--disk needs path=FILE.");
+    if (disk->record[0] && disk->file.readonly)
+        return enlt_fail(ENLT_USAGE, "--disk: a read-only disk has nothing to record.");
     return 0;
 }
 
@@ -374,6 +380,7 @@ static const struct enlt_key disk_keys[] = {
     {"id", "NAME", "its name on the control socket (disk0 and so on)"},
     {"direct", "on|off", "past the host's page cache (off)"},
     {"aio", "auto|io_uring|threads", "how requests are carried out (auto)"},
+    {"record", "FILE", "a trace of all writes and flushes, for 'enlight replay'"},
     {0},
 };
 static const struct enlt_key acpi_keys[] = {
@@ -428,28 +435,38 @@ choice_name(const char *choices, int index, char *to, size_t size)
     snprintf(to, size, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
+/* A value in a list: commas twice. to has twice the room of any path, and one more. */
 static void
-disk_words(const struct enlt_disk *disk, struct enlt_words *words)
+quote_commas(const char *from, char *to)
 {
-    static const char *const aio[] = {"auto", "io_uring", "threads"};
-    char path[2 * sizeof(disk->path)], *p = path;
+    char *p = to;
 
-    for (const char *from = disk->path; *from; from++) {
+    for (; *from; from++) {
         *p++ = *from;
         if (*from == ',')
             *p++ = ',';
     }
     *p = 0;
+}
+
+static void
+disk_words(const struct enlt_disk *disk, struct enlt_words *words)
+{
+    static const char *const aio[] = {"auto", "io_uring", "threads"};
+    char path[2 * sizeof(disk->path)], record[2 * sizeof(disk->record)];
+
+    quote_commas(disk->path, path);
+    quote_commas(disk->record, record);
     enlt_words_add(words, "--disk");
-    enlt_words_add(words,
-                   "path=%s,format=%s,readonly=%s,controller=%llu,lun=%llu,aio=%s,"
-                   "direct=%s%s%s%s%s",
-                   path, disk->file.format == ENLB_FORMAT_VHD ? "vhd" : "raw",
-                   disk->file.readonly ? "on" : "off",
-                   (unsigned long long)disk->controller, (unsigned long long)disk->lun,
-                   aio[disk->file.aio], disk->file.direct ? "on" : "off",
-                   disk->serial[0] ? ",serial=" : "", disk->serial,
-                   disk->id[0] ? ",id=" : "", disk->id);
+    enlt_words_add(
+        words,
+        "path=%s,format=%s,readonly=%s,controller=%llu,lun=%llu,aio=%s,"
+        "direct=%s%s%s%s%s%s%s",
+        path, disk->file.format == ENLB_FORMAT_VHD ? "vhd" : "raw",
+        disk->file.readonly ? "on" : "off", (unsigned long long)disk->controller,
+        (unsigned long long)disk->lun, aio[disk->file.aio],
+        disk->file.direct ? "on" : "off", disk->serial[0] ? ",serial=" : "", disk->serial,
+        disk->id[0] ? ",id=" : "", disk->id, record[0] ? ",record=" : "", record);
 }
 
 static void

@@ -15,9 +15,11 @@
 #include "vmm/machine.h"
 
 #define ENLT_DISKS_MAX 64u
+#define ENLT_PATH_LEN  4096u
 
 struct enlt_disk {
-    char path[4096];
+    char path[ENLT_PATH_LEN];
+    char record[ENLT_PATH_LEN]; /* where its trace goes; "": nowhere */
     struct enlb_file_config file;
     uint64_t controller, lun;
     bool has_lun;
@@ -38,7 +40,7 @@ struct enlt_guest {
     bool hv_question;
     bool acpi_s4, on_crash_continue, no_reboot, keep_packed, dry_run;
     int console; /* enum enlm_console; FD: the file below */
-    char console_path[4096];
+    char console_path[ENLT_PATH_LEN];
     uint32_t max_vmbus_version;
     uint64_t offer_seed;
     int accel;     /* enum enlt_accel */

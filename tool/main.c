@@ -22,6 +22,8 @@ struct verb {
 static const struct verb verbs[] = {
     {"run", "boot a guest", enlt_run, enlt_run_options},
     {"ctl", "ask a machine that runs", enlt_ctl, NULL},
+    {"replay", "a recorded disk as a power loss would have left it", enlt_replay,
+     enlt_replay_options},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

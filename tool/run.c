@@ -21,6 +21,9 @@
 #include "tool/status.h"
 #include "tool/verb.h"
 
+#define NESTED_DISKS_MAX 24u
+#define NESTED_TRACE_LEN (INT64_C(16) << 30)
+
 /* What is open while the guest runs. */
 struct run {
     struct enlt_guest guest;
@@ -59,6 +62,36 @@ disk_status(int error)
                                     : ENLT_NO_INPUT;
 }
 
+static void
+release_recording(struct enlh_block *block)
+{
+    if (enlb_record_error(block))
+        enlt_say("the trace of a disk is not whole: it could not be written");
+    enlb_record_destroy(block);
+}
+
+/* Have what happens to the disk's file written down. */
+static int
+record_disk(const struct enlt_disk *disk, struct enlm_disk *to)
+{
+    const struct enlh_block file = to->block;
+    int fd = open(disk->record, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int error;
+
+    if (fd < 0)
+        return enlt_fail(errno == EACCES ? ENLT_NO_PERMISSION : ENLT_NO_INPUT,
+                         "--disk record: %s cannot be written: %s.", disk->record,
+                         strerror(errno));
+    error = enlb_record_create(&file, to->release, fd, &to->block);
+    if (!error) {
+        to->release = release_recording;
+        return 0;
+    }
+    close(fd);
+    return enlt_fail(ENLT_NO_INPUT, "--disk record: %s cannot be written: %s.",
+                     disk->record, strerror(-error));
+}
+
 static int
 open_disk(const struct enlt_disk *disk, struct enlm_disk *to)
 {
@@ -80,7 +113,12 @@ open_disk(const struct enlt_disk *disk, struct enlm_disk *to)
     to->readonly = disk->file.readonly;
     to->serial = disk->serial[0] ? disk->serial : NULL;
     to->id = disk->id[0] ? disk->id : NULL;
-    return 0;
+    if (!disk->record[0])
+        return 0;
+    int status = record_disk(disk, to);
+    if (status)
+        to->release(&to->block);
+    return status;
 }
 
 /* For the control socket: the sentence goes to whoever asked. */
@@ -146,7 +184,7 @@ static void
 close_all(struct run *run)
 {
     for (size_t i = 0; i < run->disk_count; i++)
-        enlb_file_destroy(&run->disks[i].block);
+        run->disks[i].release(&run->disks[i].block);
     run->disk_count = 0;
     int *fds[] = {&run->kernel_fd, &run->initrd_fd, &run->console_fd, &run->control_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -360,10 +398,21 @@ run_here(struct run *run)
     return status;
 }
 
+/* A file becomes a device of the nested machine; *number counts them. */
+static void
+nested_disk(struct enlt_words *options, char *path, const char *suffix, unsigned *number)
+{
+    enlt_words_add(options, "--disk");
+    enlt_words_add(options, "%s%s", path, suffix);
+    snprintf(path, ENLT_PATH_LEN, "/dev/vd%c", 'a' + (*number)++);
+}
+
 /* Paths as the nested machine has them: the same, but disks are devices there. */
 static void
 nested_options(struct enlt_guest *guest, struct enlt_words *options)
 {
+    unsigned devices = 0;
+
     enlt_words_add(options, "--cpus");
     /* The emulated SVM does not stand kicks between CPUs: doc/nested.md. */
     enlt_words_add(options, "%d", guest->cpus > 1 ? 1 : 2);
@@ -377,12 +426,33 @@ nested_options(struct enlt_guest *guest, struct enlt_words *options)
     }
     for (size_t i = 0; i < guest->disk_count; i++) {
         struct enlt_disk *disk = &guest->disks[i];
-        enlt_words_add(options, "--disk");
-        enlt_words_add(options, "%s%s", disk->path, disk->file.readonly ? ",ro" : "");
-        snprintf(disk->path, sizeof(disk->path), "/dev/vd%c", (char)('a' + i));
+        nested_disk(options, disk->path, disk->file.readonly ? ",ro" : "", &devices);
+        if (disk->record[0])
+            nested_disk(options, disk->record, "", &devices);
     }
     if (isatty(STDIN_FILENO) && guest->console == ENLM_CONSOLE_STDIO)
         enlt_words_add(options, "--interactive");
+}
+
+/* A trace grows; a device does not, so its file gets its size, and no blocks, before. */
+static int
+check_nested_disks(const struct enlt_guest *guest)
+{
+    size_t devices = guest->disk_count;
+
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        const char *record = guest->disks[i].record;
+
+        devices += record[0] != 0;
+        if (record[0] && !guest->dry_run && truncate(record, NESTED_TRACE_LEN) != 0)
+            return enlt_fail(ENLT_NO_INPUT, "--disk record: %s cannot be %llu GiB: %s.",
+                             record, (unsigned long long)NESTED_TRACE_LEN >> 30,
+                             strerror(errno));
+    }
+    if (devices > NESTED_DISKS_MAX)
+        return enlt_fail(ENLT_USAGE, "--accel nested: at most %u disks and traces.",
+                         NESTED_DISKS_MAX);
+    return 0;
 }
 
 static int
@@ -393,8 +463,9 @@ run_nested(struct run *run, const char *why)
     char *kernel = realpath(guest->kernel, NULL);
     char *initrd = guest->initrd ? realpath(guest->initrd, NULL) : NULL;
 
-    if (guest->disk_count > 24)
-        return enlt_fail(ENLT_USAGE, "--accel nested: at most 24 disks.");
+    int status = check_nested_disks(guest);
+    if (status)
+        return status;
     if (guest->dry_run) {
         enlt_guest_print(guest, "nested");
         return 0;

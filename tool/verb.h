@@ -16,4 +16,8 @@ extern const struct enlt_option enlt_run_options[];
 /* Ask a machine that runs. */
 int enlt_ctl(int argc, char **argv);
 
+/* Make a disk's image out of its trace, as a power loss would have left it. */
+int enlt_replay(int argc, char **argv);
+extern const struct enlt_option enlt_replay_options[];
+
 #endif

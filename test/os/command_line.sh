@@ -16,7 +16,14 @@ refuses()
     shift 3
     timeout 60 "$enlight" run --accel kvm --console none "$@" </dev/null >"$dir/out" 2>"$dir/err"
     status=$?
-    if [ $status -eq "$want" ] && [ "$(wc -l <"$dir/err")" -eq 1 ] && grep -q -i -E "$pattern" "$dir/err"; then
+    judge "$name" "$want" "$pattern" $status
+}
+
+# judge NAME STATUS PATTERN STATUS-SEEN
+judge()
+{
+    local name=$1 want=$2 pattern=$3 status=$4
+    if [ "$status" -eq "$want" ] && [ "$(wc -l <"$dir/err")" -eq 1 ] && grep -q -i -E "$pattern" "$dir/err"; then
         echo "ok - command_line: $name: $(cat "$dir/err")"
     else
         sed 's/^/# /' "$dir/err"
@@ -47,6 +54,8 @@ refuses disk_without_path 64 'path' --kernel "$kernel" --disk format=raw
 refuses disk_format 64 'raw' --kernel "$kernel" --disk "path=$dir/disk,format=qcow2"
 refuses same_lun 64 'lun' --kernel "$kernel" --disk "path=$dir/disk,lun=3" --disk "path=$dir/odd,lun=3"
 refuses disk_twice 66 'open|lock|use' --kernel "$kernel" --disk "path=$dir/disk" --disk "path=$dir/disk"
+refuses record_nowhere 66 'cannot be written' --kernel "$kernel" --disk "path=$dir/disk,record=$dir/missing/trace"
+refuses record_of_nothing 64 'read-only' --kernel "$kernel" --disk "path=$dir/disk,readonly=on,record=$dir/trace"
 refuses little_memory 64 'memory' --kernel "$kernel" --memory 4M
 refuses no_memory 64 'memory' --kernel "$kernel" --memory 0
 refuses bad_size 64 'size' --kernel "$kernel" --memory lots
@@ -56,4 +65,20 @@ refuses unknown_hv 64 'frob' --kernel "$kernel" --hv frob
 refuses unmet_hv 64 'needs' --kernel "$kernel" --hv linux,-synic,stimer
 refuses bad_engine 64 'auto.kernel.user' --kernel "$kernel" --engine warp
 refuses bad_vmbus 64 '5.3' --kernel "$kernel" --vmbus max-version=7.0
+
+# The same for "enlight replay".
+refuses_replay()
+{
+    local name=$1 want=$2 pattern=$3 status
+    shift 3
+    "$enlight" replay "$@" </dev/null >"$dir/out" 2>"$dir/err"
+    status=$?
+    judge "$name" "$want" "$pattern" $status
+}
+
+refuses_replay no_trace 64 'trace' --list
+refuses_replay missing_trace 66 'No such file' --trace "$dir/missing" --list
+refuses_replay text_is_no_trace 66 'no trace' --trace "$dir/text" --list
+refuses_replay replay_to_nowhere 64 'out' --trace "$dir/text" --base "$dir/disk"
+refuses_replay replay_over_its_base 64 'another' --trace "$dir/text" --base "$dir/disk" --out "$dir/disk"
 rm -rf "$dir"

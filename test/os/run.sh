@@ -4,7 +4,7 @@
 # test/os/run.sh [--all] [--only SCENARIO]... ENLIGHT - unmodified kernels as guests, on both engines, as TAP.
 #
 # Called by test/check.sh. Makes kernels, initramfs and root images in a work folder (from the cache), and runs
-# test/os/scenarios.sh: directly where the CPU has virtualization, else in nested machines, two at a time, each
+# test/os/scenarios.sh (and test/os/journal.sh, which starts its machine as a user would): directly where the CPU has virtualization, else in nested machines, two at a time, each
 # with one CPU (the emulated SVM does not stand kicks between CPUs, doc/nested.md). An L1 that dies is started
 # again once for the scenarios it had not finished; the count of such retries is printed.
 set -u -o pipefail
@@ -20,19 +20,20 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Six boots cover each pair of {kernel, engine, CPUs}; 14 boots in all. Two lists of about the same length.
-# shellcheck disable=SC2054 # the commas belong to the words
-first=(report:6.1:user:1 report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1:user
+# Six boots cover each pair of {kernel, engine, CPUs}, one of them under sanitizers; 14 boots in all. Two lists of
+# about the same length, and what starts its own nested machine.
+first=(sanitizer:6.1:user report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1:user
     crash:6.1:kernel sweep:6.1:user command-line)
-# shellcheck disable=SC2054
+# shellcheck disable=SC2054 # the commas belong to the words
 second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.12:kernel
-    kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763 sanitizer:6.1:user)
+    kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763)
+outside=(journal:6.1:user)
 
 # The full product, and what takes longest.
 full_product()
 {
     local kernel engine cpus
-    first=() second=(command-line)
+    first=() second=(command-line) outside=(journal:6.1:user journal:6.12:kernel)
     for kernel in 6.1 6.1-cloud 6.12; do
         for cpus in 1 2 4; do
             first+=("report:$kernel:user:$cpus")
@@ -122,6 +123,18 @@ run_with_retry()
     [ $status -eq 0 ] || { tail -n 5 "$out.err" | sed 's/^/# /'; echo "not ok - $name: status $status"; }
 }
 
+# What is started outside of the nested machine.
+run_outside()
+{
+    local IFS=: scenario words
+    for scenario in ${outside[@]+"${outside[@]}"}; do
+        read -r -a words <<<"$scenario"
+        echo "# $scenario ($SECONDS s)"
+        rm -rf "$work/journal"
+        "$here/journal.sh" "$enlight" "$work" "${words[1]}" "${words[2]}" "$all"
+    done
+}
+
 sanitizer_build()
 {
     local dir=$work/sanitizer
@@ -133,14 +146,18 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/enlight-os.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 [ -z "$all" ] || full_product
 if [ ${#only[@]} -gt 0 ]; then
-    first=("${only[@]}") second=()
+    first=() second=() outside=()
+    for scenario in "${only[@]}"; do
+        case $scenario in journal:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
+    done
 fi
 gcc -O2 -static -o "$work/vdso" "$here/guest/vdso.c" || exit 1
-for kernel in $(kernels_of "${first[@]}" "${second[@]}"); do
+for kernel in $(kernels_of "${first[@]}" "${second[@]}" "${outside[@]}"); do
     prepare_kernel "$kernel"
 done
 case "${first[*]} ${second[*]}" in *sanitizer*) sanitizer_build || exit 1 ;; esac
 run_with_retry first "${first[@]}" >"$work/first.tap" &
 run_with_retry second "${second[@]}" >"$work/second.tap"
+run_outside >"$work/outside.tap"
 wait
-cat "$work/first.tap" "$work/second.tap"
+cat "$work/first.tap" "$work/second.tap" "$work/outside.tap"

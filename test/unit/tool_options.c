@@ -93,6 +93,9 @@ disk_takes_its_keys(void **state)
     assert_int_equal(guest.disks[0].controller, 2);
     assert_int_equal(guest.disks[0].lun, 5);
     assert_int_equal(guest.controllers, 3);
+    assert_string_equal(guest.disks[0].record, "");
+    assert_int_equal(PARSE("-d", "path=a,record=b,,trace"), 0);
+    assert_string_equal(guest.disks[0].record, "b,trace");
 }
 
 static void
@@ -107,6 +110,8 @@ disks_get_free_luns_and_refuse_taken_ones(void **state)
     assert_int_equal(PARSE("-d", "lun=3"), ENLT_USAGE);
     assert_int_equal(PARSE("-d", "path=a,lun=64"), ENLT_USAGE);
     assert_int_equal(PARSE("-d", "path=a,frob=1"), ENLT_USAGE);
+    assert_int_equal(PARSE("-d", "path=a,record="), ENLT_USAGE);
+    assert_int_equal(PARSE("-d", "path=a,record=b,readonly=on"), ENLT_USAGE);
     assert_int_equal(PARSE("-d", "path=a,format=qcow2"), ENLT_USAGE);
 }
 
@@ -117,16 +122,17 @@ words_ask_for_the_same_guest(void **state)
     struct enlt_words words = {0};
     static struct enlt_guest first;
 
-    assert_int_equal(PARSE("-k", "k", "-d", "path=x,,y,lun=2", "--cpus", "3", "--engine",
-                           "user", "--hv", "linux,-stimer-direct", "--acpi", "s4=on",
-                           "--vmbus", "max-version=4.1,offer-seed=9", "--on-crash",
-                           "continue", "-m", "300"),
+    assert_int_equal(PARSE("-k", "k", "-d", "path=x,,y,lun=2,record=t,,u", "--cpus", "3",
+                           "--engine", "user", "--hv", "linux,-stimer-direct", "--acpi",
+                           "s4=on", "--vmbus", "max-version=4.1,offer-seed=9",
+                           "--on-crash", "continue", "-m", "300"),
                      0);
     first = guest;
     enlt_words_add(&words, "run");
     enlt_guest_words(&first, &words);
     assert_int_equal(parse(words.word), 0);
     assert_string_equal(guest.disks[0].path, first.disks[0].path);
+    assert_string_equal(guest.disks[0].record, "t,u");
     assert_int_equal(guest.memory, first.memory);
     assert_int_equal(guest.cpus, 3);
     assert_int_equal(guest.engine, first.engine);

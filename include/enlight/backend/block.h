@@ -95,6 +95,23 @@ void enlb_memory_destroy(struct enlh_block *block);
 /* Its bytes, info().size of them, for tests. Valid until destroy. Thread: any. */
 uint8_t *enlb_memory_bytes(const struct enlh_block *block);
 
+/*
+ * A disk that passes everything on to another, and writes down in fd each write, flush,
+ * discard and zeroing with its begin and its end, for enlight/backend/trace.h to read. fd
+ * is an empty file, or a block device that begins with zeros. Copies *inner; destroy calls
+ * release for it (optional: it is the caller's). Takes both and fd when it succeeds. When
+ * the trace cannot be written any more, what would change the disk fails.
+ * Returns 0, -ENL_E_NOMEM, -ENL_E_NOSPC, -ENL_E_IO. Thread: any. Allocates; blocks for the
+ * time of a write.
+ */
+ENL_MUST_CHECK int enlb_record_create(const struct enlh_block *inner,
+                                      void (*release)(struct enlh_block *inner), int fd,
+                                      struct enlh_block *out);
+/* 0, or why the trace is not whole. Thread: any. */
+int enlb_record_error(const struct enlh_block *block);
+/* Every queue is closed. Thread: any. */
+void enlb_record_destroy(struct enlh_block *block);
+
 #ifdef __cplusplus
 }
 #endif
