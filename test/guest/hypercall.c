@@ -19,8 +19,6 @@
 #define REAL_PAGE   0xB000u
 #define REAL_CODE   0xA000u
 #define REAL_RESULT 0xA800u
-#define ICR_INIT    0x4500u
-#define ICR_SIPI    0x4600u
 #define TRAP_PORT   0xE4u
 #define SIGNAL_PORT 0xE8u
 

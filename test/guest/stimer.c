@@ -24,8 +24,9 @@
 static volatile uint64_t fired_at;
 
 static void
-note_time(void)
+note_time(struct frame *frame)
 {
+    (void)frame;
     fired_at = reference_time();
 }
 

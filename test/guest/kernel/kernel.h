@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test/guest/kernel/kernel.h - the tiny kernel below the tests, and what they check with
+ * test/guest/kernel/kernel.h - what the tests check with, on the kernel of example/unikernel
  *
- * One address space, virtual equals physical. The boot processor runs the tests; the
- * others sleep until smp_run() gives them a function. Up to four processors.
+ * The boot processor runs the tests; a fault that one of them expects ends the function
+ * that made it. All memory is for user mode too, so that a test can run the same code at
+ * any privilege.
  */
 #ifndef ENLIGHT_TEST_GUEST_KERNEL_H
 #define ENLIGHT_TEST_GUEST_KERNEL_H
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "enlight/abi/cpuid.h"
 #include "enlight/abi/hypercall.h"
@@ -18,9 +15,8 @@
 #include "enlight/abi/register.h"
 #include "enlight/abi/synic.h"
 #include "enlight/guest/partition.h"
+#include "example/unikernel/kernel/kernel.h"
 
-#define CPUS_MAX 4u
-#define PAGE     4096u
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 #define FAULT_NONE (-1)
@@ -28,100 +24,16 @@
 #define FAULT_GP   13
 #define USER_DONE  0x80 /* user mode has come back without a fault */
 
-#define VECTOR_WAKE 0xFDu
-#define VECTOR_A    0x60u /* for tests: a priority class each */
-#define VECTOR_B    0x70u
-#define VECTOR_C    0x90u
+#define VECTOR_A 0x60u /* for tests: a priority class each */
+#define VECTOR_B 0x70u
+#define VECTOR_C 0x90u
 
-/* ---- text ---- */
+/* ---- faults ---- */
 
-/* %s %c %d %u %x %lu %lx; nothing else. */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* ---- one processor ---- */
-
-struct cpu {
-    struct cpu *self; /* GS:0 */
-    uint64_t resume;  /* the stack that a fault goes back to, or 0 */
-    uint32_t index;
-    int caught; /* the vector of that fault */
-    volatile bool is_up;
-    void (*volatile work)(void *arg);
-    void *work_arg;
-    volatile uint32_t irqs[256]; /* interrupts taken */
-    bool no_eoi[256];            /* the handler writes no EOI */
-    void (*handler[256])(void);
-};
-extern struct cpu cpus[CPUS_MAX];
-
-static inline struct cpu *
-cpu_this(void)
-{
-    struct cpu *cpu;
-
-    __asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
-    return cpu;
-}
-
-static inline void
-cpu_relax(void)
-{
-    __asm__ volatile("pause" ::: "memory");
-}
-
-static inline void
-interrupts_on(void)
-{
-    __asm__ volatile("sti" ::: "memory");
-}
-
-static inline void
-interrupts_off(void)
-{
-    __asm__ volatile("cli" ::: "memory");
-}
-
-static inline void
-out8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint8_t
-in8(uint16_t port)
-{
-    uint8_t value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint64_t
-msr_read(uint32_t msr)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
-    return (uint64_t)high << 32 | low;
-}
-
-static inline void
-msr_write(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr"
-                     :
-                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-                     : "memory");
-}
-
-static inline uint64_t
-tsc_read(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return (uint64_t)high << 32 | low;
-}
+/* Privileges, and the way back from user mode: once, on the boot processor. */
+void fault_init(void);
+/* User mode comes back by an interrupt. */
+void fault_from_user(struct frame *frame);
 
 /* Run fn. Returns FAULT_NONE, or the vector of the fault that ended it. */
 int cpu_catch(void (*fn)(void *), void *arg);
@@ -129,39 +41,10 @@ int cpu_catch(void (*fn)(void *), void *arg);
 int msr_try_read(uint32_t msr, uint64_t *value);
 int msr_try_write(uint32_t msr, uint64_t value);
 
-/* x2APIC */
-void apic_eoi(void);
+/* ---- the local APIC ---- */
+
 void apic_eoi_all(void);
 bool apic_in_service(uint8_t vector);
-void apic_send(uint32_t cpu, uint32_t command); /* command: the low half of the ICR */
-
-/* ---- time: the TSC; only for what must not take for ever ---- */
-
-uint64_t time_us(void);
-void spin_us(uint64_t us);
-/* Until the 32-bit word is at least value; false after ten seconds. Interrupts on. */
-bool wait_word(volatile uint32_t *word, uint32_t value);
-/* The condition is evaluated until it is so once, and not again. */
-#define WAIT_UNTIL(condition)                                                            \
-    ({                                                                                   \
-        uint64_t wait_end = time_us() + 10000000;                                        \
-        bool wait_ok;                                                                    \
-        while (!(wait_ok = (condition)) && time_us() < wait_end)                         \
-            cpu_relax();                                                                 \
-        wait_ok;                                                                         \
-    })
-
-/* ---- other processors ---- */
-
-/* Start all; returns how many run, this one included. */
-uint32_t smp_start(uint32_t wanted);
-/* INIT and SIPI for one that runs: it loses what it did. False: it did not come. */
-bool smp_restart(uint32_t cpu);
-/* Give it a function; false when it does not take it. */
-bool smp_begin(uint32_t cpu, void (*fn)(void *), void *arg);
-/* It has finished; false after ten seconds. */
-bool smp_end(uint32_t cpu);
-bool smp_run(uint32_t cpu, void (*fn)(void *), void *arg);
 
 /* ---- the hypervisor ---- */
 
@@ -185,7 +68,7 @@ void hypercall_page_off(void);
 /* The page's own address. */
 extern uint8_t hypercall_page[PAGE];
 
-/* Registers of a call, in the order of kernel/boot.S. */
+/* Registers of a call, in the order of calls.S. */
 struct call_regs {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
 };
@@ -211,9 +94,6 @@ extern const struct test registers_tests[], overlay_tests[], hypercall_tests[],
 void ends_run(void);
 /* The only test where no hypervisor shows itself. */
 extern const struct test none_tests[];
-
-/* "engine=user" and so on. */
-bool option_is(const char *name, const char *value);
 
 void check(bool ok, const char *what, int line);
 void check_equal(uint64_t got, uint64_t wanted, const char *what, int line);
@@ -249,7 +129,6 @@ bool test_failed(void);
 
 /* ---- power ---- */
 
-_Noreturn void power_off(void);
 void machine_reset(void); /* by the ACPI register */
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * test/guest/kernel/main.c - start, find the hypervisor, run the tests, power off
  *
- * Run by kernel/boot.S on every processor. The command line says which lists of tests:
+ * Run on the boot processor. The command line says which lists of tests:
  * tests=all, or names with commas. The output is TAP; a line of "done" ends it, without
  * which whoever reads it must not believe the rest.
  */
@@ -13,76 +13,18 @@
 #include "test/guest/kernel/kernel.h"
 #include "vmm/acpi.h"
 
-void trap_init(uint32_t index);
-void smp_main(void);
-void guest_main(uint32_t index);
 void call_raw(const void *code, struct call_regs *regs);
 void call_user(const void *code, const struct call_regs *regs, uint64_t flags);
 
-struct start_info {
-    uint32_t magic, version, flags, module_count;
-    uint64_t modules, cmdline, rsdp;
-};
-
-extern const struct start_info *boot_info;
 struct enlg_partition guest_partition;
 const struct enlg_features *features;
 uint32_t cpu_count = 1;
 uint8_t hypercall_page[PAGE] __attribute__((aligned(4096)));
 
 static struct enlg_platform platform;
-static uint64_t tsc_per_us = 2000;
 static const char *skip_reason;
 static uint32_t failures;
 static uint32_t passed, failed, skipped;
-
-/* ---- the command line ---- */
-
-/* The value of a word "name=value" in the command line, or NULL; it ends at a blank. */
-static const char *
-option_find(const char *name)
-{
-    const char *at = (const char *)(uintptr_t)boot_info->cmdline;
-    size_t len = 0;
-
-    while (name[len])
-        len++;
-    while (at && *at) {
-        if (memcmp(at, name, len) == 0 && at[len] == '=')
-            return at + len + 1;
-        while (*at && *at != ' ')
-            at++;
-        while (*at == ' ')
-            at++;
-    }
-    return NULL;
-}
-
-/* The word value is one of the comma-separated words at list. */
-static bool
-list_has(const char *list, const char *value)
-{
-    while (list && *list && *list != ' ') {
-        const char *v = value;
-
-        while (*v && *list == *v) {
-            list++;
-            v++;
-        }
-        if (!*v && (!*list || *list == ' ' || *list == ','))
-            return true;
-        while (*list && *list != ' ' && *list != ',')
-            list++;
-        list += *list == ',';
-    }
-    return false;
-}
-
-bool
-option_is(const char *name, const char *value)
-{
-    return list_has(option_find(name), value);
-}
 
 /* ---- checks ---- */
 
@@ -136,29 +78,6 @@ tests_run(const struct test *tests)
             say("ok - %s (%s)\n", tests->name, tests->rows);
         }
     }
-}
-
-/* ---- time ---- */
-
-uint64_t
-time_us(void)
-{
-    return tsc_read() / tsc_per_us;
-}
-
-void
-spin_us(uint64_t us)
-{
-    uint64_t end = time_us() + us;
-
-    while (time_us() < end)
-        cpu_relax();
-}
-
-bool
-wait_word(volatile uint32_t *word, uint32_t value)
-{
-    return WAIT_UNTIL(*word >= value);
 }
 
 /* ---- the hypervisor ---- */
@@ -223,6 +142,13 @@ call_user_try(const void *code, const struct call_regs *regs, uint64_t flags)
 }
 
 static void
+user_mode_on(void)
+{
+    cpu_this()->handler[USER_DONE] = fault_from_user;
+    cpu_this()->no_eoi[USER_DONE] = true;
+}
+
+static void
 synic_registers_reset(void)
 {
     for (uint32_t i = 0; i < ENL_SINT_COUNT; i++)
@@ -249,6 +175,7 @@ synthetic_reset(void)
         cpu->no_eoi[i] = false;
         cpu->handler[i] = NULL;
     }
+    user_mode_on();
 }
 
 static enl_gpa
@@ -281,15 +208,6 @@ hypervisor_find(void)
 /* ---- start and end ---- */
 
 void
-power_off(void)
-{
-    interrupts_off();
-    for (;;)
-        out8(ENLM_ACPI_PORT + ENLM_ACPI_SLEEP,
-             (uint8_t)(ENLM_ACPI_S5 << 2 | ENLM_ACPI_SLEEP_ENABLE));
-}
-
-void
 machine_reset(void)
 {
     out8(ENLM_ACPI_PORT + ENLM_ACPI_RESET, ENLM_ACPI_RESET_VALUE);
@@ -317,29 +235,18 @@ run_lists(void)
         tests_run(lock_tests);
 }
 
-/* Processors of the machine: CPUID says how many ids there are. */
-static uint32_t
-cpus_there(void)
-{
-    struct enl_cpuid_leaf leaf;
-
-    enlg_x64_cpuid(NULL, 1, &leaf);
-    return leaf.ebx >> 16 & 0xFF;
-}
-
 void
-guest_main(uint32_t index)
+kernel_main(void)
 {
-    trap_init(index);
-    if (index != 0) {
-        interrupts_on();
-        smp_main();
-    }
+    uint32_t listed;
+
+    fault_init();
+    user_mode_on();
     hypervisor_find();
     interrupts_on();
-    cpu_count = smp_start(cpus_there());
-    if (cpu_count != (cpus_there() ? cpus_there() : 1))
-        say("not ok - %u of %u processors started (P10)\n", cpu_count, cpus_there());
+    cpu_count = smp_start(&listed);
+    if (cpu_count != listed)
+        say("not ok - %u of %u processors started (P10)\n", cpu_count, listed);
     if (features)
         run_lists();
     else

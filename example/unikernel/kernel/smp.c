@@ -1,23 +1,47 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test/guest/kernel/smp.c - the other processors: started, asleep, given work
+ * kernel/smp.c - the other processors: started, asleep, given work; and the time
  *
- * Run by the tests on the boot processor. A processor is started by INIT and SIPI through
- * the x2APIC, and halts until it is woken: under emulation one that spins costs the others
- * half their time. [Intel SDM 3A 8.4]
+ * A processor is started by INIT and SIPI through the x2APIC, and halts until it is woken:
+ * one that spins costs the others half their time where processors are emulated.
+ * [Intel SDM 3A 8.4]
  */
 #include <string.h>
 
-#include "test/guest/kernel/kernel.h"
+#include "kernel.h"
 
 #define AP_PAGE     0x8000u
-#define ICR_INIT    0x4500u
-#define ICR_SIPI    0x4600u
-#define ICR_ASSERT  0x4000u
 #define START_TRIES 3u
 
 extern const uint8_t ap_start[], ap_start_end[];
-void smp_main(void);
+extern volatile uint32_t ap_index;
+void trap_init(uint32_t index);
+void smp_entry(uint32_t index);
+
+uint64_t tsc_per_us = 2000;
+
+uint64_t
+time_us(void)
+{
+    return tsc_read() / tsc_per_us;
+}
+
+void
+spin_us(uint64_t us)
+{
+    uint64_t end = time_us() + us;
+
+    while (time_us() < end)
+        cpu_relax();
+}
+
+bool
+wait_word(volatile uint32_t *word, uint32_t value)
+{
+    return WAIT_UNTIL(*word >= value);
+}
+
+/* ---- start ---- */
 
 static bool
 smp_wait_up(uint32_t cpu)
@@ -34,6 +58,7 @@ bool
 smp_restart(uint32_t cpu)
 {
     memcpy((void *)(uintptr_t)AP_PAGE, ap_start, (size_t)(ap_start_end - ap_start));
+    ap_index = cpu;
     cpus[cpu].is_up = false;
     cpus[cpu].work = NULL;
     apic_send(cpu, ICR_INIT);
@@ -42,29 +67,31 @@ smp_restart(uint32_t cpu)
 }
 
 uint32_t
-smp_start(uint32_t wanted)
+smp_start(uint32_t *listed)
 {
+    uint32_t ids[CPUS_MAX];
     uint32_t running = 1;
 
-    while (running < wanted && running < CPUS_MAX && smp_restart(running))
-        running++;
+    *listed = acpi_cpus(ids, CPUS_MAX);
+    for (uint32_t i = 0; i < *listed && i < CPUS_MAX; i++) {
+        if (ids[i] == cpus[0].apic_id || running == CPUS_MAX)
+            continue;
+        cpus[running].apic_id = ids[i];
+        running += smp_restart(running);
+    }
     return running;
 }
 
-/* The interrupt may come between the look and the halt: STI holds it off until HLT. */
-void
-smp_main(void)
+static _Noreturn void
+smp_sleep(struct cpu *cpu)
 {
-    struct cpu *cpu = cpu_this();
-
-    cpu->is_up = true;
     for (;;) {
         void (*work)(void *);
 
         interrupts_off();
         work = cpu->work;
         if (!work) {
-            __asm__ volatile("sti; hlt" ::: "memory");
+            interrupts_wait();
             continue;
         }
         interrupts_on();
@@ -72,6 +99,19 @@ smp_main(void)
         cpu->work = NULL;
     }
 }
+
+/* From boot.S, on each processor. */
+void
+smp_entry(uint32_t index)
+{
+    trap_init(index);
+    cpus[index].is_up = true;
+    if (index == 0)
+        kernel_main();
+    smp_sleep(&cpus[index]);
+}
+
+/* ---- work ---- */
 
 bool
 smp_begin(uint32_t cpu, void (*fn)(void *), void *arg)

@@ -1,117 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test/guest/kernel/boot.S - from the PVH entry to C, and what C cannot say
+ * test/guest/kernel/calls.S - calls that C cannot make: any register, any privilege, any mode
  *
- * Entered by the VMM in 32-bit protected mode without paging, EBX at the start info; by
- * SIPI in real mode. Everything below 4 GiB is mapped where it is, for user mode too, so
- * that a test can run the same code at any privilege. [Xen, docs/misc/pvh]
+ * The selectors are those of fault.c.
  */
 #define CODE64 0x08
-#define DATA   0x10
 #define CODE32 0x18
 #define USER64 0x23
 #define USERDS 0x2b
 
-#define STACK_SHIFT 14
-#define MSR_EFER    0xc0000080
-
-    .section .note.pvh, "a"
-    .balign 4
-    .long 4, 4, 18
-    .asciz "Xen"
-    .long guest_start
-
     .text
-    .code32
-    .globl guest_start
-guest_start:
-    cld
-    mov $boot_stacks + (1 << STACK_SHIFT), %esp
-    mov %ebx, boot_info
-    /* 4 GiB in pages of 2 MiB: present, writable, for user mode. */
-    mov $pages_2m, %edi
-    mov $0x87, %eax
-    mov $2048, %ecx
-1:  mov %eax, (%edi)
-    movl $0, 4(%edi)
-    add $0x200000, %eax
-    add $8, %edi
-    loop 1b
-    mov $pages_2m + 7, %eax
-    mov $pages_1g, %edi
-    mov $4, %ecx
-2:  mov %eax, (%edi)
-    add $0x1000, %eax
-    add $8, %edi
-    loop 2b
-    movl $pages_1g + 7, boot_cr3
-    lgdt gdt_pointer
-    xor %esi, %esi
-    jmp long_mode
-
-/* ESI: this processor's number. */
-long_mode:
-    mov %cr4, %eax
-    or $0x620, %eax /* PAE, OSFXSR, OSXMMEXCPT */
-    mov %eax, %cr4
-    mov $boot_cr3, %eax
-    mov %eax, %cr3
-    mov $MSR_EFER, %ecx
-    rdmsr
-    or $0x100, %eax
-    wrmsr
-    mov %cr0, %eax
-    and $0x9ffffff3, %eax /* no EM, TS; caches on */
-    or $0x80000023, %eax  /* PG, NE, MP, PE */
-    mov %eax, %cr0
-    ljmp $CODE64, $long_entry
-
-    .code64
-long_entry:
-    mov $DATA, %eax
-    mov %eax, %ds
-    mov %eax, %es
-    mov %eax, %ss
-    xor %eax, %eax
-    mov %eax, %fs
-    mov %eax, %gs
-    lea 1(%rsi), %rsp
-    shl $STACK_SHIFT, %rsp
-    add $boot_stacks, %rsp
-    mov %esi, %edi
-    call guest_main
-    ud2
-
-/* ---- application processors: copied to page 8, entered in real mode ---- */
-
-    .globl ap_start, ap_start_end
-    .code16
-ap_start:
-    cli
-    cld
-    xor %ax, %ax
-    mov %ax, %ds
-    lgdtl 0x8000 + (ap_gdt_pointer - ap_start)
-    mov %cr0, %eax
-    or $1, %eax
-    mov %eax, %cr0
-    ljmpl $CODE32, $ap_protected
-ap_gdt_pointer:
-    .word gdt_end - gdt - 1
-    .long gdt
-ap_start_end:
-
-    .code32
-ap_protected:
-    mov $DATA, %eax
-    mov %eax, %ds
-    mov %eax, %ss
-    mov $1, %eax
-    cpuid
-    mov %ebx, %esi
-    shr $24, %esi
-    jmp long_mode
-
 /*
  * Page 10, entered by SIPI: make a hypercall in real mode with the page at 0xb000, and say
  * at 0xa800 how that ended: 1 it returned, 2 #UD, 3 another fault.
@@ -151,63 +49,7 @@ real_fault:
     jmp 4b
 real_start_end:
 
-/* ---- faults and interrupts ---- */
-
     .code64
-    .globl trap_stubs
-    .balign 16
-trap_stubs:
-    .set vector, 0
-    .rept 256
-    .balign 16
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
-    push $0
-    .endif
-    push $vector
-    jmp trap_common
-    .set vector, vector + 1
-    .endr
-
-trap_common:
-    push %rax
-    push %rbx
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbp
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    cld
-    mov %rsp, %rdi
-    mov %rsp, %rbp
-    and $-16, %rsp
-    call trap_handle
-    mov %rbp, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rbp
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %rcx
-    pop %rbx
-    pop %rax
-    add $16, %rsp
-    iretq
-
 /*
  * int trap_catch(void (*fn)(void *), void *arg, uint64_t *resume): run fn. Returns -1, or
  * the vector of the fault that ended it. *resume holds the stack to go back to.
@@ -365,40 +207,8 @@ compat_exit:
     pop %rbx
     ret
 
-/* ---- data ---- */
-
-    .data
-    .balign 16
-    .globl gdt
-gdt:
-    .quad 0
-    .quad 0x00af9b000000ffff /* 08 code, 64-bit */
-    .quad 0x00cf93000000ffff /* 10 data */
-    .quad 0x00cf9b000000ffff /* 18 code, 32-bit */
-    .quad 0x00affb000000ffff /* 20 user code, 64-bit */
-    .quad 0x00cff3000000ffff /* 28 user data */
-    .fill 8, 8, 0            /* 30 a task segment of 16 bytes for each processor */
-gdt_end:
-gdt_pointer:
-    .word gdt_end - gdt - 1
-    .long gdt, 0
-
-    .globl boot_info
-boot_info:
-    .quad 0
-
     .bss
     .balign 4096
-boot_cr3:
-    .skip 4096
-    .globl pages_1g
-pages_1g:
-    .skip 4096
-pages_2m:
-    .skip 4 * 4096
-    .globl boot_stacks
-boot_stacks:
-    .skip 4 << STACK_SHIFT
 user_stack:
     .skip 4096
 user_stack_top:

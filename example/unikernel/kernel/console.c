@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test/guest/kernel/say.c - text on the serial line, and the memory functions
+ * kernel/console.c - text on the serial line
  *
  * Run by whoever has something to say; one processor at a time. The line is a 16550 that
- * takes 16 bytes before it is asked again. GCC may call the four memory functions.
+ * takes 16 bytes before it is asked again.
  */
-#include <stdarg.h>
-#include <string.h>
-
-#include "test/guest/kernel/kernel.h"
+#include "kernel.h"
 
 #define COM1          0x3F8u
 #define COM1_LSR      (COM1 + 5u)
@@ -57,11 +54,8 @@ put_text(const char *text)
 }
 
 void
-say(const char *format, ...)
+say_list(const char *format, va_list args)
 {
-    va_list args;
-
-    va_start(args, format);
     for (const char *at = format; *at; at++) {
         bool is_long;
 
@@ -83,50 +77,14 @@ say(const char *format, ...)
         else
             put_number(va_arg(args, unsigned), *at == 'x' ? 16 : 10);
     }
+}
+
+void
+say(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say_list(format, args);
     va_end(args);
-}
-
-/* ---- the memory functions ---- */
-
-void *
-memcpy(void *to, const void *from, size_t len)
-{
-    void *start = to;
-
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
-    return start;
-}
-
-void *
-memset(void *to, int value, size_t len)
-{
-    void *start = to;
-
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(value) : "memory");
-    return start;
-}
-
-void *
-memmove(void *to, const void *from, size_t len)
-{
-    uint8_t *d = to;
-    const uint8_t *s = from;
-
-    if ((uintptr_t)d - (uintptr_t)s >= len)
-        return memcpy(to, from, len);
-    while (len--)
-        ((volatile uint8_t *)d)[len] = s[len];
-    return to;
-}
-
-int
-memcmp(const void *a, const void *b, size_t len)
-{
-    const volatile uint8_t *x = a, *y = b;
-
-    for (size_t i = 0; i < len; i++) {
-        if (x[i] != y[i])
-            return x[i] < y[i] ? -1 : 1;
-    }
-    return 0;
 }
