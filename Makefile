@@ -2,6 +2,7 @@
 # The verbs that people type. meson and ninja do the building.
 #
 #   make run [KERNEL=6.1|6.1-cloud|6.12] [ENGINE=auto|kernel|user] [CPUS=N] [HV=LIST]
+#   make run-unikernel [ENGINE=auto|kernel|user] [CPUS=N]    example/unikernel, a kernel of one's own
 #   make check          every test that CI runs
 #   make check-all      the full product of kernels, engines and CPUs, and the mutation list
 #   make soak SEEDS=1000000   lives of a device in one process, many more than "make check" tries
@@ -17,7 +18,7 @@ SEEDS   ?= 1000000
 PREFIX  ?= /usr/local
 BUILD   ?= build
 
-.PHONY: all build deps run check check-all soak fuzz bench bench-ring install clean
+.PHONY: all build deps run run-unikernel check check-all soak fuzz bench bench-ring install clean
 
 all: build
 
@@ -33,6 +34,11 @@ build: deps $(BUILD)/build.ninja
 run: build
 	@nested/deps.sh run
 	@image/run.sh --kernel $(KERNEL) --engine $(ENGINE) --cpus $(CPUS) $(if $(HV),--hv $(HV)) $(BUILD)/tool/enlight
+
+run-unikernel: build
+	@nested/deps.sh run
+	@example/unikernel/run.sh --engine $(ENGINE) --cpus $(CPUS) $(BUILD)/tool/enlight \
+		$(BUILD)/example/unikernel/unikernel.elf
 
 check:
 	@nested/deps.sh build run check

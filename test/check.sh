@@ -56,7 +56,13 @@ suite_install() { test/install/run.sh "$BUILD"; }
 suite_loop() { programs loop; }
 suite_arm64() { test/loop/arm64.sh "$BUILD"; }
 suite_model() { test/model/run.sh; }
-suite_guest() { test/guest/run.sh "$BUILD"; }
+suite_guest()
+{
+    local status=0
+    test/guest/run.sh "$BUILD" || status=$?
+    test/guest/unikernel.sh "$BUILD" || status=$?
+    return $status
+}
 suite_os() { test/os/run.sh $all "$BUILD/tool/enlight"; }
 suite_mutation() { test/mutation/run.sh; }
 

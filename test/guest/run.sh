@@ -5,32 +5,11 @@
 #
 # Called by test/check.sh. The guest (BUILD/test/guest/guest.elf) tests what an unmodified
 # Linux cannot show: the same binary on both engines, with one and two processors, and with
-# other lists of enlightenments. Runs itself where the CPU has virtualization, else in one
-# nested machine with one CPU (the emulated SVM does not stand kicks between CPUs,
-# doc/nested.md). --here: in that machine.
+# other lists of enlightenments. --here: where KVM is.
 set -u
-here=$(dirname "$(readlink -f "$0")")
-tree=$(readlink -f "$here/../..")
-boot_seconds=60
-
-outside()
-{
-    local status
-    if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
-        "$here/run.sh" --here "$1"
-        return
-    fi
-    "$tree/nested/run.sh" --cpus 1 --memory 1024 --timeout 240 --share "$tree" --share "$1" -- \
-        "$here/run.sh" --here "$1"
-    status=$?
-    [ $status -lt 124 ] || echo "not ok - the nested machine ended with status $status"
-    return $status
-}
-
-verdict()
-{
-    if [ "$1" -eq 0 ]; then echo "ok - $name: $2"; else echo "not ok - $name: $2"; fi
-}
+self=$(readlink -f "$0")
+# shellcheck source=test/guest/lib.sh
+. "$(dirname "$self")/lib.sh"
 
 # guest NAME STATUS ENGINE CPUS HV CMDLINE [OPTION...]: one guest to its end, and its lines
 # with NAME before them. STATUS is the exit status of enlight that is expected.
@@ -57,17 +36,6 @@ said()
 {
     grep -q -- "$1" "$work/err"
     verdict $? "enlight says: $1"
-}
-
-# A test is skipped where what it needs is not announced. That is told only of those that an
-# engine has run nowhere; and a guest that starts many times says everything once.
-summary()
-{
-    awk '!/^(ok|not ok) - / { print; next }
-        { line = $0; sub(/^not /, ""); split($3, word, ":"); test = word[1] ": " $4 }
-        /# SKIP/ { skipped[test] = substr(line, index(line, "# SKIP")); next }
-        { ran[test] = 1; if (!seen[line]++) print line; fflush() }
-        END { for (test in skipped) if (!(test in ran)) print "ok - " test " " skipped[test] }'
 }
 
 all_guests()
@@ -103,7 +71,7 @@ if [ "${1:-}" = --here ]; then
     trap 'rm -rf "$work"' EXIT
     all_guests | summary
 elif [ $# -eq 1 ] && [ -d "$1" ]; then
-    outside "$(readlink -f "$1")"
+    where_kvm_is "$self" "$(readlink -f "$1")"
 else
     echo "usage: test/guest/run.sh BUILD" >&2
     exit 64

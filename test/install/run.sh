@@ -114,6 +114,15 @@ example_keeps_its_size()
     [ "$(cat example/embed/*.c | wc -l)" -le 600 ]
 }
 
+# A copy of the folder, and an image that a VMM can enter: one note, of Xen's type 18.
+unikernel_builds()
+{
+    cp -r example/unikernel "$work/unikernel" && cd "$work/unikernel" || return 1
+    PKG_CONFIG_PATH=$pc PKG_CONFIG_SYSROOT_DIR=$stage make -s CFLAGS='-O1 -Werror' unikernel.elf || return 1
+    cd "$OLDPWD" || return 1
+    readelf -n "$work/unikernel/unikernel.elf" | grep -E 'Xen .*0x00000004'
+}
+
 command_runs()
 {
     "$stage$prefix/bin/enlight" version | grep -E '^enlight [0-9]+\.[0-9]+'
@@ -202,6 +211,7 @@ verdict headers_compile_from_the_staged_place headers_compile
 verdict guest_library_links_without_an_operating_system guest_links_freestanding
 verdict example_builds_from_the_staged_place example_builds
 verdict example_is_no_longer_than_it_says example_keeps_its_size
+verdict unikernel_builds_from_the_staged_place unikernel_builds
 verdict command_runs_from_the_staged_place command_runs
 if command -v mandoc >/dev/null; then
     verdict manual_has_no_fault manual_is_clean

@@ -70,6 +70,7 @@ law_guest() { includes_law 'guest/*' "$std|\"enlight/(abi/|guest/|error)|\"commo
 law_kvm() { includes_law 'kvm/*' '<|"enlight/|"kvm/'; }
 law_backend() { includes_law 'backend/*' '<|"enlight/|"backend/'; }
 law_vmm() { includes_law 'vmm/*' '<|"enlight/|"vmm/|"backend/|"dsdt'; }
+law_example() { includes_law 'example/*' '<|"[a-z]*\.h(ex)?"|"kernel/'; }
 law_tool() { includes_law 'tool/*' '<|"enlight/|"vmm/|"backend/|"tool/'; }
 
 # needs ARCHIVE: what it calls that it does not define, beyond the four functions that any compiler may assume.
@@ -159,7 +160,7 @@ scripts()
 
 verdict headers_compile_alone "$(headers_alone)"
 verdict headers_hide_what_is_opaque "$(headers_hide)"
-for law in abi common host guest kvm backend vmm tool; do
+for law in abi common host guest kvm backend vmm tool example; do
     verdict "${law}_includes_what_its_room_may" "$(law_$law)"
 done
 verdict functions_live_where_their_names_say "$(names)"

@@ -31,6 +31,11 @@ os_rows()
         grep -oE '\b(row|sweep) [A-Z]+[0-9]+|"[A-Z]+[0-9]+ ' | sed -E 's/.*[ "]([A-Z]+[0-9]+) ?/os:\1/'
 }
 
+unikernel_rows()
+{
+    cat example/unikernel/*.c | grep -oE '"[A-Z]+[0-9]+"' | tr -d '"' | sed 's/^/unikernel:/'
+}
+
 fuzz_targets()
 {
     printf '%s\n' test/fuzz/*.c | sed 's|.*/\(.*\)\.c|fuzz:\1|'
@@ -85,4 +90,4 @@ check()
         END { if (count <= 200) print FILENAME " has only " count + 0 " rows" }' "$1" "$map"
 }
 
-check <(unit_cases; table_cases loop; table_cases guest; os_rows; fuzz_targets)
+check <(unit_cases; table_cases loop; table_cases guest; os_rows; unikernel_rows; fuzz_targets)
