@@ -29,7 +29,7 @@ enum {
     HEAD_LEN = sizeof(struct enl_ic_message),
     IC_LEN = sizeof(struct enl_ic_header),
     PIPE_LEN = sizeof(struct enl_pipe_header),
-    PAYLOAD_MAX = 4096, /* no answer is longer than what was asked, rounded up */
+    PAYLOAD_MAX = 8192, /* no answer is longer than what was asked, rounded up */
     FRAMEWORKS = 2,
 };
 

@@ -26,7 +26,7 @@ enum enlh_ic_state {
 };
 
 #define ENLH_IC_IDS      256u  /* transaction_id has 8 bits */
-#define ENLH_IC_BODY_MAX 2060u /* of what the host sends: a shutdown */
+#define ENLH_IC_BODY_MAX 7428u /* of what the host sends: addresses (KVP) */
 #define ENLH_IC_VERSIONS 4u    /* of one service */
 
 struct enlh_ic;

@@ -111,7 +111,8 @@ ic_bind(struct guest *guest, struct enlg_channel *channel, uint32_t i)
 
     if (guest->ic_open[i])
         return;
-    guest->ic_memory[i] = guest_pages(guest, (ring + ENLG_IC_BUFFER_LEN) / ENL_PAGE_SIZE);
+    guest->ic_memory[i] =
+        guest_pages(guest, (ring + ENLG_KVP_BUFFER_LEN) / ENL_PAGE_SIZE);
     config.ring = guest->ic_memory[i];
     config.buffer = guest->ic_memory[i] + ring;
     guest->ic_open[i] = true;
@@ -119,8 +120,10 @@ ic_bind(struct guest *guest, struct enlg_channel *channel, uint32_t i)
         rc = enlg_heartbeat_start(&guest->ic[i], channel, &config);
     else if (i == 1)
         rc = enlg_shutdown_start(&guest->ic[i], channel, &config, &shutdown);
-    else
+    else if (i == 2)
         rc = enlg_timesync_start(&guest->ic[i], channel, &config, time_heard);
+    else
+        rc = enlg_kvp_start(&guest->ic[i], channel, &config, &guest_pool_ops);
     loop_check(rc == 0);
 }
 
@@ -160,6 +163,8 @@ offer_bind(struct guest *guest, struct enlg_channel *channel)
         ic_bind(guest, channel, 1);
     else if (is_type(channel, (struct enl_guid)ENL_GUID_TIMESYNC))
         ic_bind(guest, channel, 2);
+    else if (is_type(channel, (struct enl_guid)ENL_GUID_KVP))
+        ic_bind(guest, channel, 3);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "enlight/guest/clock.h"
 #include "enlight/guest/hypercall.h"
 #include "enlight/guest/ic.h"
+#include "enlight/guest/kvp.h"
 #include "enlight/guest/packet.h"
 #include "enlight/guest/stimer.h"
 #include "enlight/guest/storage.h"
@@ -21,7 +22,8 @@
 
 #define GUEST_CHANNELS  160u
 #define GUEST_CLIENTS   3u
-#define GUEST_ICS       3u
+#define GUEST_ICS       4u
+#define GUEST_ITEMS     4u  /* of its one pool of key-value pairs */
 #define GUEST_IOS       64u /* more than rings of one page hold */
 #define GUEST_IO_PAGES  5u
 #define GUEST_IO_BLOCKS ((GUEST_IO_PAGES - 1) * ENL_PAGE_SIZE / 512)
@@ -118,6 +120,7 @@ struct guest {
     uint8_t *ic_memory[GUEST_ICS];
     bool ic_open[GUEST_ICS];
     bool ic_stopping[GUEST_ICS];
+    struct enlg_kvp_item items[GUEST_ITEMS];
     uint8_t *synic_pages[LOOP_VPS];
     bool up[LOOP_VPS];
     atomic_uint up_count;
@@ -156,6 +159,9 @@ void guest_abandon(struct guest *guest);
 
 /* Every disk is open, and has done its requests. Reads atomics only. Thread: any. */
 bool guest_has_finished(const struct guest *guest, uint32_t disks);
+
+/* pool.c: its key-value pairs; ctx is the guest. */
+extern const struct enlg_kvp_ops guest_pool_ops;
 
 /* VP 0: close a client when its thread has let go. Thread: any. */
 void guest_close_client(struct guest *guest, uint32_t i);

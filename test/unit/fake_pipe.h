@@ -21,7 +21,7 @@
 #include "enlight/host/ic.h"
 #include "fake_partition.h"
 
-enum { PIPE_SENT = 64, PIPE_EVENTS = 64, PIPE_LEN_MAX = 4096 };
+enum { PIPE_SENT = 64, PIPE_EVENTS = 64, PIPE_LEN_MAX = 8192 };
 
 struct pipe_event {
     enum enlh_ic_event event;

@@ -62,6 +62,7 @@ ENL_ABI_SIZE(struct enl_ic_version, 4);
 #define ENL_IC_STATUS_INVALID_ARGUMENT     0x80070057u
 #define ENL_IC_STATUS_NO_MORE_ITEMS        0x80070103u
 #define ENL_IC_STATUS_DEVICE_NOT_CONNECTED 0x8007048Fu
+#define ENL_IC_STATUS_CANCELLED            0x800704C7u
 #define ENL_IC_STATUS_TIMEOUT              0x800705B4u
 
 struct enl_ic_header {
