@@ -28,6 +28,7 @@ ENL_STATIC_ASSERT(ENLG_FAST_WORDS <= REGS - 1, "fast input fits the registers");
  */
 __asm__(".pushsection .text\n"
         ".globl enlg_arm64_hvc\n"
+        ".hidden enlg_arm64_hvc\n"
         ".type enlg_arm64_hvc, %function\n"
         "enlg_arm64_hvc:\n"
         "    hint #34\n" /* BTI c */

@@ -106,7 +106,7 @@ page_read(const struct clock *clock, uint64_t *time)
             return false;
         tsc = p->tsc(p->ctx);
         /* Both values before the second look at the sequence, which guards them. */
-        full_fence();
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (__atomic_load_n(&page->sequence, __ATOMIC_RELAXED) != sequence)
             continue;
         *time = mul_high(tsc, scale) + offset;
