@@ -6,6 +6,7 @@
 #   make check          every test that CI runs
 #   make check-all      the full product of kernels, engines and CPUs, and the mutation list
 #   make soak SEEDS=1000000   lives of a device in one process, many more than "make check" tries
+#   make coverage       lines of guest/ and host/vmbus/ that the tests and the fuzz corpora run
 #   make fuzz MINUTES=1 [TARGET=name]
 #   make bench          rings and clocks beside their limits, then disks side by side with QEMU
 #   make bench-ring     the first half of it, which needs no machine
@@ -18,7 +19,7 @@ SEEDS   ?= 1000000
 PREFIX  ?= /usr/local
 BUILD   ?= build
 
-.PHONY: all build deps run run-unikernel check check-all soak fuzz bench bench-ring install clean
+.PHONY: all build deps run run-unikernel check check-all soak coverage fuzz bench bench-ring install clean
 
 all: build
 
@@ -50,6 +51,10 @@ check-all:
 
 soak: build
 	@$(BUILD)/test/loop_life --progress --seeds $(SEEDS)
+
+coverage:
+	@nested/deps.sh build check
+	@test/coverage/run.sh
 
 fuzz:
 	@nested/deps.sh build check
