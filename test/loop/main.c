@@ -19,9 +19,22 @@
 
 #include "test/loop/partition.h"
 
-/* The thread sanitizer is slow, and a schedule that follows from a seed has no race. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#elif __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__
+#endif
+#endif
+
+/*
+ * Of a case, unless --seeds says how many. The thread sanitizer is slow, and a schedule
+ * that follows from a seed has no race.
+ */
 #if defined(__SANITIZE_THREAD__)
 #define SEEDS_MAX 50u
+#elif defined(__SANITIZE_ADDRESS__)
+#define SEEDS_MAX 400u
 #else
 #define SEEDS_MAX UINT64_MAX
 #endif

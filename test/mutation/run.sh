@@ -1,21 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# test/mutation/run.sh [NAME...] - break each mechanism on purpose; a named test must notice.
+# test/mutation/run.sh [--jobs N] [NAME...] - break each mechanism on purpose; a named test must notice.
 #
 # test/mutation/list has a line for each mechanism that ordinary boots would not miss:
 #   name | test program (as built, e.g. unit_ring_packet) | file | sed -E script
-# NAME may be a shell pattern ('ring_*'). Works in one copy of the tree under TMPDIR, built with the address and
-# undefined behaviour sanitizers: for each mutation one file is compiled and one test linked. Prints TAP: "ok" when
-# the test turned red or hung, "not ok" when the mutation survived, did not apply, or did not compile, or when a
-# test is red without any mutation.
+# NAME may be a shell pattern ('ring_*'). Works in copies of the tree under TMPDIR, one for each of N jobs (as many as
+# processors), built with the address and undefined behaviour sanitizers: for each mutation one file is compiled and one
+# test linked; all mutations of a test are one job's. Prints TAP: "ok" when the test turned red or hung, "not ok" when
+# the mutation survived, did not apply, or did not compile, or when a test is red without any mutation.
 set -u -o pipefail
 tree=$(dirname "$(readlink -f "$0")")/../..
 tree=$(readlink -f "$tree")
-work=$(mktemp -d "${TMPDIR:-/tmp}/enlight-mutation.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-seconds=120 # the slowest test takes some ten on a quiet machine; what takes longer than this hangs
+top=$(mktemp -d "${TMPDIR:-/tmp}/enlight-mutation.XXXXXX")
+trap 'rm -rf "$top"' EXIT
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1
+jobs=$(nproc)
+if [ "${1:-}" = --jobs ]; then
+    jobs=$2
+    shift 2
+fi
 
 # The lines of the list that were asked for, as "name<TAB>program<TAB>file<TAB>script".
 wanted()
@@ -33,31 +37,65 @@ wanted()
         done
 }
 
-copy_tree()
+# share LIST: deals the tests out to LIST.1 to LIST.N, the ones with the most mutations first.
+share()
 {
-    git -C "$tree" ls-files -z | (cd "$tree" && xargs -0 cp --parents -t "$work" --) || exit 1
-    meson setup -Dwerror=false -Db_sanitize=address,undefined "$work/build" "$work" >/dev/null || exit 1
+    awk -F '\t' -v jobs="$jobs" -v list="$1" '
+        { line[NR] = $0; of[NR] = $2; count[$2]++ }
+        END {
+            for (most = NR; most > 0; most--)
+                for (program in count) {
+                    if (count[program] != most) continue
+                    least = 1
+                    for (j = 2; j <= jobs; j++) if (load[j] + 0 < load[least] + 0) least = j
+                    load[least] += most; job[program] = least
+                }
+            for (i = 1; i <= NR; i++) print line[i] >(list "." job[of[i]])
+        }' "$1"
 }
 
-compile() { ninja -C "$work/build" --quiet "${@/#/test/}" >"$work/log" 2>&1; }
-# The braces take what the shell says about a test that was killed.
-is_green() { { timeout -k 5 $seconds "$work/build/test/$1"; } >"$work/log" 2>&1; }
+# ---- one job, in $work ----
+
+copy_tree()
+{
+    if mkdir "$work" && git -C "$tree" ls-files -z | (cd "$tree" && xargs -0 cp --parents -t "$work" --) &&
+        meson setup -Dwerror=false -Db_sanitize=address,undefined "$work/build" "$work" >/dev/null; then
+        return
+    fi
+    echo "not ok - no copy of the tree could be made"
+    exit 1
+}
+
+compile() { ninja -C "$work/build" -j "$((($(nproc) + jobs - 1) / jobs))" --quiet "${@/#/test/}" >"$work/log" 2>&1; }
 show_log() { tail -n 5 "$work/log" | sed 's/^/# /'; }
 
-# A red test notices everything, so each must be green in the tree as it is.
+# is_green PROGRAM SECONDS: what takes longer hangs. Of the lives that a loop test tries, some are enough.
+is_green()
+{
+    local few=()
+    [ "$1" != loop_life ] || few=(--seeds 1200)
+    # The braces take what the shell says about a test that was killed.
+    { timeout -k 5 "$2" "$work/build/test/$1" "${few[@]}"; } >"$work/log" 2>&1
+}
+
+# A red test notices everything, so each must be green in the tree as it is. How long it takes says when it hangs.
+declare -A limit
 baseline()
 {
-    local program
+    local program began
     if ! compile "$@"; then
         show_log
         echo "not ok - the tests do not compile"
         exit 1
     fi
     for program in "$@"; do
-        is_green "$program" && continue
-        show_log
-        echo "not ok - $program is red without a mutation"
-        exit 1
+        began=$SECONDS
+        if ! is_green "$program" 300; then
+            show_log
+            echo "not ok - $program is red without a mutation"
+            exit 1
+        fi
+        limit[$program]=$((15 + 5 * (SECONDS - began)))
     done
 }
 
@@ -79,7 +117,7 @@ judge()
     if ! compile "$program"; then
         show_log
         echo "not ok - $name: does not compile"
-    elif is_green "$program"; then
+    elif is_green "$program" "${limit[$program]}"; then
         echo "not ok - $name: $program does not notice"
     else
         echo "ok - $name: $program notices"
@@ -88,16 +126,27 @@ judge()
     cp "$work/original" "$work/$file"
 }
 
+# job LIST
+job()
+{
+    local name program file script programs
+    work=$1.tree
+    copy_tree
+    mapfile -t programs < <(cut -f 2 "$1" | sort -u)
+    baseline "${programs[@]}"
+    while IFS=$'\t' read -r name program file script; do
+        judge "$name" "$program" "$file" "$script"
+    done <"$1"
+}
+
 [ $# -gt 0 ] || set -- '*'
-wanted "$@" >"$work.list"
-trap 'rm -rf "$work" "$work.list"' EXIT
-if [ ! -s "$work.list" ]; then
+wanted "$@" >"$top/list"
+if [ ! -s "$top/list" ]; then
     echo "run.sh: no mutation of this name: $*" >&2
     exit 64
 fi
-copy_tree
-mapfile -t programs < <(cut -f 2 "$work.list" | sort -u)
-baseline "${programs[@]}"
-while IFS=$'\t' read -r name program file script; do
-    judge "$name" "$program" "$file" "$script"
-done <"$work.list"
+share "$top/list"
+for part in "$top"/list.*; do
+    job "$part" &
+done
+wait
