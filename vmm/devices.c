@@ -64,13 +64,13 @@ enlm_devices_reset(struct enlm_machine *machine)
     }
 }
 
-/* The first that can be unplugged and was not yet, or NULL. */
+/* The first that was not unplugged yet, or NULL. */
 static struct enlm_device *
 next_to_unplug(const struct enlm_machine *machine)
 {
     struct enlm_device *device = machine->devices.first;
 
-    while (device && (device->is_leaving || !device->ops->unplug))
+    while (device && device->is_leaving)
         device = device->next;
     return device;
 }

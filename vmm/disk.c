@@ -12,7 +12,7 @@
 
 #include "vmm/internal.h"
 
-/* A LUN leaves with its controller. */
+/* A LUN of a controller. */
 struct disk {
     struct enlm_device device;
     struct enlm_scsi *scsi;
@@ -31,7 +31,22 @@ disk_free(struct enlm_device *device)
     free(disk);
 }
 
-static const struct enlm_device_ops disk_ops = {"disk", NULL, disk_free};
+static void
+disk_gone(void *ctx)
+{
+    enlm_device_gone(ctx);
+}
+
+/* A controller that leaves takes the disk with it, whatever has been asked for here. */
+static void
+disk_unplug(struct enlm_device *device)
+{
+    struct disk *disk = (struct disk *)device;
+
+    (void)!enlh_storage_detach(disk->scsi->storage, (uint8_t)disk->lun, disk_gone, disk);
+}
+
+static const struct enlm_device_ops disk_ops = {"disk", disk_unplug, disk_free};
 
 static int
 attach(const struct disk *disk, const struct enlm_disk *config, uint32_t number)
@@ -132,6 +147,36 @@ enlm_disk_init(struct enlm_machine *machine, char why[ENLM_WHY])
     for (size_t i = 0; !err && i < machine->config.disk_count; i++)
         err = enlm_disk_add(machine, &machine->disks[i], why);
     return err;
+}
+
+static int
+resize(const struct disk *disk, uint64_t size)
+{
+    const struct enlh_block_ops *ops = disk->block.ops;
+    int err;
+
+    if (ops->size <= offsetof(struct enlh_block_ops, resize) || !ops->resize)
+        return -ENL_E_NOTSUP;
+    err = ops->resize(disk->block.backend, size);
+    return err ? err : enlh_storage_resize(disk->scsi->storage, (uint8_t)disk->lun);
+}
+
+int
+enlm_disk_resize(struct enlm_machine *machine, const char *id, uint64_t size,
+                 char why[ENLM_WHY])
+{
+    struct enlm_device *device = enlm_device_find(machine, id);
+    int err;
+
+    if (!device || device->ops != &disk_ops || device->is_leaving)
+        return enlm_refuse(why, -ENL_E_NOENT, "there is no disk '%.40s'", id);
+    err = resize((struct disk *)device, size);
+    if (!err)
+        return 0;
+    return enlm_refuse(why, err, "the disk '%s' cannot have %llu bytes: %s", id,
+                       (unsigned long long)size,
+                       err == -ENL_E_RANGE ? "that is no multiple of its blocks"
+                                           : strerror(-err));
 }
 
 void

@@ -166,6 +166,9 @@ ENL_MUST_CHECK int enlm_disk_init(struct enlm_machine *machine, char why[ENLM_WH
 /* Takes the disk when it succeeds. Returns as enlm_scsi_add(). Thread: loop. */
 ENL_MUST_CHECK int enlm_disk_add(struct enlm_machine *machine,
                                  const struct enlm_disk *config, char why[ENLM_WHY]);
+/* Give the disk with this id another size, and tell the guest. Returns as enlm_scsi_add(). */
+ENL_MUST_CHECK int enlm_disk_resize(struct enlm_machine *machine, const char *id,
+                                    uint64_t size, char why[ENLM_WHY]);
 /* The controller is leaving, and its disks with it; it is gone. */
 void enlm_disk_leave_all(struct enlm_scsi *scsi);
 void enlm_disk_drop_all(struct enlm_scsi *scsi);

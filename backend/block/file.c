@@ -4,7 +4,7 @@
  *
  * Opens and locks a path for the tool, sizes a descriptor, and joins it to one of the two
  * engines. Runs when the user attaches a disk. Trusts the user's word for the format and
- * nothing in the file; the size is read once and stays what it was.
+ * nothing in the file; the size is read once, and changes only when the user says so.
  * [Linux: fcntl(2), "Open file description locks"; open(2), O_DIRECT, O_EXCL]
  * Tests: test/unit/block_file.c, block_direct.c.
  */
@@ -143,7 +143,7 @@ enlb_file_open(const char *path, const struct enlb_file_config *config, int *fd,
 struct shape {
     uint64_t bytes;
     uint32_t block_size, physical_block_size;
-    bool discards;
+    bool discards, is_file;
 };
 
 static int
@@ -186,6 +186,7 @@ shape_of(int fd, bool readonly, struct shape *shape)
     if (!S_ISREG(st.st_mode))
         return -ENL_E_INVAL;
     shape->bytes = (uint64_t)st.st_size;
+    shape->is_file = true;
     shape->discards = !readonly && punches_holes(fd, st.st_size);
     return 0;
 }
@@ -308,6 +309,8 @@ make(int fd, const struct enlb_file_config *config, const struct shape *shape)
         .discards = shape->discards && !config->readonly,
         .volatile_cache = !config->readonly,
     };
+    file->is_vhd = config->format == ENLB_FORMAT_VHD;
+    file->may_resize = shape->is_file && !file->is_vhd;
     file->memory_align = config->direct ? shape->block_size : 0;
     file->aio = uring ? ENLB_AIO_IO_URING : ENLB_AIO_THREADS;
     file->aio_forced = config->aio != ENLB_AIO_AUTO;
@@ -320,6 +323,33 @@ static void
 file_info(void *backend, struct enlh_block_info *out)
 {
     *out = ((const struct enlb_file *)backend)->info;
+}
+
+/*
+ * A file is cut or grows by a hole; a block device is as large as it is. The size is told
+ * first when it shrinks, and last when it grows: no request goes beyond the file.
+ */
+static int
+file_resize(void *backend, uint64_t size)
+{
+    struct enlb_file *file = backend;
+    uint64_t old = file->info.size;
+    struct shape shape;
+
+    if (!size || size % file->info.block_size || size > INT64_MAX)
+        return -ENL_E_RANGE;
+    if (file->info.readonly)
+        return -ENL_E_ROFS;
+    if (!file->may_resize) {
+        if (file->is_vhd || shape_of(file->fd, false, &shape) || shape.bytes != size)
+            return -ENL_E_NOTSUP;
+    } else if (size > old && ftruncate(file->fd, (off_t)size) < 0) {
+        return errno == ENOSPC || errno == EFBIG ? -ENL_E_NOSPC : -ENL_E_IO;
+    }
+    __atomic_store_n(&file->info.size, size, __ATOMIC_RELEASE);
+    if (file->may_resize && size < old && ftruncate(file->fd, (off_t)size) < 0)
+        return -ENL_E_IO;
+    return 0;
 }
 
 /* Without a descriptor to wake, or with no more rings to be had, threads do it. */
@@ -372,6 +402,7 @@ static const struct enlh_block_ops file_ops = {
     .submit = file_submit,
     .kick = file_kick,
     .reap = file_reap,
+    .resize = file_resize,
 };
 
 int

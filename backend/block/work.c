@@ -98,13 +98,15 @@ int
 enlb_work_check(const struct enlh_block_info *info,
                 const struct enlh_block_request *request)
 {
+    uint64_t size = __atomic_load_n(&info->size, __ATOMIC_ACQUIRE);
+
     if (request->op > ENLH_BLOCK_ZERO)
         return -ENL_E_INVAL;
     if (request->op == ENLH_BLOCK_FLUSH)
         return 0;
     if (request->offset % info->block_size || request->len % info->block_size)
         return -ENL_E_INVAL;
-    if (request->len > info->size || request->offset > info->size - request->len)
+    if (request->len > size || request->offset > size - request->len)
         return -ENL_E_INVAL;
     if (request->op != ENLH_BLOCK_READ && info->readonly)
         return -ENL_E_ROFS;

@@ -25,10 +25,11 @@ enum enlb_zero_way { ENLB_ZERO_RANGE, ENLB_ZERO_PUNCH, ENLB_ZERO_WRITE };
 
 struct enlb_pool;
 
-/* One disk on a descriptor. Frozen after its creation, but for zero_way and pool. */
+/* One disk on a descriptor. Frozen after its creation, but for its size, zero_way and pool. */
 struct enlb_file {
     int fd;
-    struct enlh_block_info info;
+    struct enlh_block_info info; /* its size may change at any time */
+    bool is_vhd, may_resize;
     uint32_t memory_align; /* direct I/O: of every buffer address; 0: any will do */
     enum enlb_aio aio;
     bool aio_forced;

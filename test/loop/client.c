@@ -91,6 +91,8 @@ write_done(struct client_io *cio)
     struct model *model = cio->client->model;
 
     for (uint32_t lba = cio->lba; lba < cio->lba + cio->count; lba++) {
+        if (cio->io.result == -ENL_E_BUSY) /* a unit attention: nothing was written */
+            continue;
         model->unknown[lba] = cio->io.result != 0;
         if (cio->io.result == 0)
             model->version[lba] = cio->version;
@@ -114,7 +116,8 @@ io_done(void *ctx, struct enlg_storage_io *io)
     loop_check(cio->busy && c->flying > 0);
     cio->busy = false;
     c->flying--;
-    if (io->result != 0 && io->result != -ENL_E_CANCELED)
+    c->guest->attentions += io->result == -ENL_E_BUSY;
+    if (io->result != 0 && io->result != -ENL_E_CANCELED && io->result != -ENL_E_BUSY)
         loop_fail("a request ended with %d (srb status %#x)", io->result, io->srb_status);
     if (io->result == 0 && cio->count)
         loop_check(io->moved == cio->count * BLOCK);
@@ -136,7 +139,9 @@ size_done(void *ctx, struct enlg_storage_io *io)
 
     cio->busy = false;
     c->flying--;
-    if (io->result == -ENL_E_CANCELED)
+    if (io->result == -ENL_E_BUSY)
+        c->sized = false;
+    if (io->result == -ENL_E_CANCELED || io->result == -ENL_E_BUSY)
         return;
     loop_check(enlg_storage_capacity_parse(io, &blocks, &size) == 0);
     loop_check(blocks == c->model->blocks && size == BLOCK);

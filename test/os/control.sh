@@ -8,6 +8,8 @@
 set -u
 enlight=$1 work=$2 log=$3
 socket=$work/control.sock
+rounds=${control_rounds:-50}
+safe=0
 
 ctl() { "$enlight" ctl --timeout 60 "$@" 2>&1; }
 
@@ -73,6 +75,91 @@ stop_and_cont()
     row T20 "$([ "$after" -lt $((before + 15)) ]; echo $?)" "time $before before, $after after"
 }
 
+# sees SECONDS TEXT, misses SECONDS TEXT: what the guest's list of disks comes to.
+sees()
+{
+    local i
+    for ((i = 0; i < $1 * 5; i++)); do
+        ! grep -a 'control: disks' "$log" | tail -n 1 | grep -q -E "$2" || return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+misses()
+{
+    local i
+    for ((i = 0; i < $1 * 5; i++)); do
+        grep -a 'control: disks' "$log" | tail -n 1 | grep -q -E "$2" || return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+# Every record that the guest called safe is in the file.
+records_are_there()
+{
+    local last
+    expect 30 "control: safe $1 [0-9]" || return 1
+    last=$(grep -a -o "control: safe $1 [0-9]*" "$log" | cut -d' ' -f4)
+    [ "$(tr -d '\000 ' <"$work/hot.raw" | grep -a -c '^record[0-9]')" -ge "$last" ] && safe=$((safe + last))
+}
+
+# One round: a disk of a controller of its own leaves by the controller's rescind, another by itself.
+round()
+{
+    local serial=hot-$1 controller=0
+    rm -f "$work/hot.raw"
+    truncate -s 8M "$work/hot.raw"
+    if [ $(($1 % 2)) = 1 ]; then
+        controller=1
+        ctl "$socket" device_add driver=scsi controller=1 id=more || return 1
+    fi
+    ctl "$socket" device_add driver=disk id=hot "path=$work/hot.raw" "serial=$serial" "controller=$controller" ||
+        return 1
+    sees 60 "$serial:16384" || return 1
+    sleep 0.$(($1 % 10))
+    if [ $controller = 1 ]; then
+        after DEVICE_DELETED device_del id=more || return 1
+    else
+        after DEVICE_DELETED device_del id=hot || return 1
+    fi
+    misses 60 "$serial" && records_are_there "$serial"
+}
+
+held() { echo "$(find "/proc/$1/fd" -mindepth 1 | wc -l) descriptors, $(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l) threads"; }
+
+come_and_go()
+{
+    local i pid before='' gpadls channels
+    safe=0
+    pid=$(pgrep -f "^$enlight run .*$socket")
+    for ((i = 1; i <= rounds; i++)); do
+        round "$i" >"$work/round" || break
+        # What the machine keeps for the next time it has kept after two rounds.
+        [ "$i" != 2 ] || before=$(held "$pid")
+    done
+    row V24 "$([ "$i" -gt "$rounds" ]; echo $?)" "$((i - 1)) times a disk came and went $(head -c 200 "$work/round")"
+    row DS11 "$([ "$safe" -gt "$rounds" ]; echo $?)" "$safe records that the guest called safe are in the files"
+    row V31 "$([ "$(held "$pid")" = "$before" ]; echo $?)" "after 2 rounds $before, after all $(held "$pid")"
+    ctl "$socket" query-vmbus >"$work/vmbus"
+    channels=$(grep -c -E '^[A-Za-z].* (open|offered|rescinded) ' "$work/vmbus")
+    gpadls=$(sed -n '/^gpadls/,$p' "$work/vmbus" | grep -c ready)
+    row V44 "$([ "$channels" = "$gpadls" ]; echo $?)" "$channels channels, $gpadls GPADLs"
+}
+
+resize()
+{
+    truncate -s 8M "$work/hot.raw"
+    ctl "$socket" device_add driver=disk id=hot "path=$work/hot.raw" serial=grows
+    sees 60 'grows:16384'
+    ctl "$socket" block_resize device=hot size=16777216
+    sees 60 'grows:32768'
+    row DS12 $? "8 MiB became 16 without a word to the guest's user"
+    row DS12 "$([ "$(stat -c %s "$work/hot.raw")" = 16777216 ]; echo $?)" "and so did the file"
+    after DEVICE_DELETED device_del id=hot
+}
+
 reset_under_load()
 {
     local ups
@@ -97,6 +184,8 @@ expect 30 'control: time'
 sleep 3
 queries
 stop_and_cont
+come_and_go
+resize
 reset_under_load
 end
 echo "control: end"

@@ -74,7 +74,7 @@ prepare_kernel()
 # run_list NAME SCENARIO... : in a nested machine, or here.
 run_list()
 {
-    local name=$1 kernel files=() disks=() roots='' letters=abcdefgh
+    local name=$1 kernel files=() disks=() roots='' letters=abcdefgh longer=0
     shift
     [ $# -gt 0 ] || return 0
     if grep -q -w -E 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
@@ -88,8 +88,9 @@ run_list()
         case "$*" in *kexec:$kernel:* | *kdump:$kernel:*) files+=(--file "$work/$kernel/bzImage") ;; esac
         case "$*" in *sweep:$kernel:*) files+=(--file "$work/$kernel/sweep") ;; esac
     done
+    case "$*" in *control:*) longer=1500 ;; esac
     case "$*" in *sanitizer*) files+=(--file "$work/enlight-sanitizer") ;; esac
-    "$tree/nested/run.sh" --cpus 1 --memory 4096 --timeout $((180 + 240 * $#)) --log "$work/$name.kernel" \
+    "$tree/nested/run.sh" --cpus 1 --memory 4096 --timeout $((180 + 240 * $# + longer)) --log "$work/$name.kernel" \
         --share "$tree" --share "$(dirname "$enlight")" --env "roots=$roots" "${files[@]}" "${disks[@]}" -- \
         "$here/scenarios.sh" "$enlight" "$work" "$@"
 }

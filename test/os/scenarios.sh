@@ -145,7 +145,7 @@ control()
     log=$work/logs/control-$1-$2-$3
     : >"$log"
     "$here/control.sh" "$enlight" "$work" "$log" >"$log.rows" &
-    boot_seconds=900 boot "control-$1-$2-$3" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
+    boot_seconds=1500 boot "control-$1-$2-$3" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
         --cmdline "$(line control.sh '')" --disk "path=$work/scratch.raw" --control "$work/control.sock"
     wait $!
     sed -E "s/^(ok|not ok) /\1 - $name: /" "$log.rows"

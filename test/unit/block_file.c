@@ -251,6 +251,38 @@ bad_settings_are_refused(void **state)
     close(fd);
 }
 
+static void
+size_changes_with_the_file(void **state)
+{
+    struct enlb_file_config config;
+    struct enlh_block_info info;
+    struct enlh_block block;
+    struct stat st;
+    int fd = rig_file(1 << 20), same = dup(fd);
+
+    (void)state;
+    enlb_file_config_defaults(&config);
+    assert_int_equal(enlb_file_create(fd, &config, &block, NULL), 0);
+    assert_int_equal(block.ops->resize(block.backend, 3 << 20), 0);
+    block.ops->info(block.backend, &info);
+    assert_int_equal(info.size, 3 << 20);
+    assert_int_equal(fstat(same, &st), 0);
+    assert_int_equal(st.st_size, 3 << 20);
+    assert_int_equal(block.ops->resize(block.backend, 512), 0);
+    assert_int_equal(fstat(same, &st), 0);
+    assert_int_equal(st.st_size, 512);
+    assert_int_equal(block.ops->resize(block.backend, 0), -ENL_E_RANGE);
+    assert_int_equal(block.ops->resize(block.backend, 1000), -ENL_E_RANGE);
+    block.ops->info(block.backend, &info);
+    assert_int_equal(info.size, 512);
+    enlb_file_destroy(&block);
+    close(same);
+    config.readonly = true;
+    assert_int_equal(enlb_file_create(rig_file(1 << 20), &config, &block, NULL), 0);
+    assert_int_equal(block.ops->resize(block.backend, 2 << 20), -ENL_E_ROFS);
+    enlb_file_destroy(&block);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -268,6 +300,7 @@ main(void)
         CASE(readonly_descriptor_makes_no_writable_disk),
         CASE(info_tells_what_the_file_is),
         CASE(bad_settings_are_refused),
+        CASE(size_changes_with_the_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ schema_lets_through_what_it_has(void **state)
     (void)state;
     assert_null(check("stop", "{}"));
     assert_null(check("device_del", "{\"id\":\"disk1\"}"));
+    assert_null(check("block_resize", "{\"device\":\"d\",\"size\":9007199254740993}"));
     assert_null(check("device_add", "{\"driver\":\"disk\",\"path\":\"/x\","
                                     "\"format\":\"vhd\",\"lun\":63,\"readonly\":true}"));
 }

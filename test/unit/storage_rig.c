@@ -183,6 +183,37 @@ rig_put_srb(struct rig *rig, const struct enl_storage_packet *packet)
     rig_put(rig, packet, sizeof(*packet), &span, packet->u.srb.data_transfer_len != 0);
 }
 
+/* Counts what the controller says without being asked. Returns false when nothing is left. */
+static bool
+take(struct rig *rig, struct fake_answer *answer)
+{
+    while (fake_channel_take(rig->channel, answer)) {
+        const struct enl_storage_packet *packet = (const void *)answer->data;
+
+        if (answer->is_completion)
+            return true;
+        assert_int_equal(answer->transaction_id, 0);
+        assert_int_equal(answer->len, sizeof(*packet));
+        assert_false(answer->wants_completion);
+        if (packet->operation == ENL_STORAGE_ENUMERATE_BUS)
+            rig->enumerates++;
+        else if (packet->operation == ENL_STORAGE_REMOVE_DEVICE)
+            rig->removes++;
+        else
+            fail_msg("operation %u without being asked", packet->operation);
+    }
+    return false;
+}
+
+void
+rig_forget(struct rig *rig)
+{
+    struct fake_answer answer;
+
+    while (take(rig, &answer))
+        ;
+}
+
 struct enl_storage_packet
 rig_answer(struct rig *rig, uint64_t transaction_id, uint32_t len)
 {
@@ -190,8 +221,7 @@ rig_answer(struct rig *rig, uint64_t transaction_id, uint32_t len)
     struct fake_answer answer;
 
     memset(&packet, 0, sizeof(packet));
-    assert_true(fake_channel_take(rig->channel, &answer));
-    assert_true(answer.is_completion);
+    assert_true(take(rig, &answer));
     assert_int_equal(answer.transaction_id, transaction_id);
     assert_int_equal(answer.len, len);
     memcpy(&packet, answer.data, len < sizeof(packet) ? len : sizeof(packet));

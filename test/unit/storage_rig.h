@@ -32,6 +32,7 @@ struct rig {
     uint64_t transaction_id;      /* of the packet put last */
     uint32_t destroyed;           /* how often done() was called */
     uint64_t alloc_bytes;         /* what the partition itself has */
+    uint32_t enumerates, removes; /* what the controller said unasked, as it was taken */
 };
 
 /* changes may alter the configuration before the controller is made, or be NULL. */
@@ -71,6 +72,8 @@ void rig_put_srb(struct rig *rig, const struct enl_storage_packet *packet);
  */
 struct enl_storage_packet rig_answer(struct rig *rig, uint64_t transaction_id,
                                      uint32_t len);
+/* Take what there is, and forget the answers. */
+void rig_forget(struct rig *rig);
 /* No answer is there. */
 void rig_silent(const struct rig *rig);
 

@@ -252,18 +252,29 @@ device_del(struct enlm_machine *machine, const json_t *arguments, json_t **out,
         snprintf(why, ENLM_CONTROL_WHY, "there is no device '%.40s'", id);
         return -ENL_E_NOENT;
     }
-    if (!device->ops->unplug) {
-        snprintf(why, ENLM_CONTROL_WHY, "a %s leaves with its controller",
-                 device->ops->kind);
-        return -ENL_E_NOTSUP;
+    if (device->is_leaving) {
+        snprintf(why, ENLM_CONTROL_WHY, "'%s' is leaving already", id);
+        return -ENL_E_BUSY;
     }
     enlm_device_unplug(device);
     return 0;
 }
 
+static int
+block_resize(struct enlm_machine *machine, const json_t *arguments, json_t **out,
+             char why[ENLM_CONTROL_WHY])
+{
+    const char *id = json_string_value(json_object_get(arguments, "device"));
+    json_int_t size = json_integer_value(json_object_get(arguments, "size"));
+
+    (void)out;
+    return enlm_disk_resize(machine, id, (uint64_t)size, why);
+}
+
 /* ---- all of them ---- */
 
 static const verb_fn verbs[ENLM_CONTROL_VERBS] = {
+    [ENLM_CONTROL_BLOCK_RESIZE] = block_resize,
     [ENLM_CONTROL_CONT] = cont,
     [ENLM_CONTROL_DEVICE_ADD] = device_add,
     [ENLM_CONTROL_DEVICE_DEL] = device_del,

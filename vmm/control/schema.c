@@ -21,6 +21,12 @@
 
 /* ---- arguments ---- */
 
+static const struct enlm_control_member resize_args[] = {
+    {"device", ENLM_CONTROL_STRING, REQUIRED, "the disk's id", NULL, NULL},
+    {"size", ENLM_CONTROL_INT, REQUIRED, "its new size in bytes", NULL, NULL},
+    END,
+};
+
 static const struct enlm_control_member device_add_args[] = {
     {"driver", ENLM_CONTROL_STRING, REQUIRED, "what it is", "disk|scsi", NULL},
     {"id", ENLM_CONTROL_STRING, OPTIONAL, "its name from then on", NULL, NULL},
@@ -205,6 +211,10 @@ static const struct enlm_control_member vmbus_returns[] = {
 /* ---- the commands ---- */
 
 const struct enlm_control_command enlm_control_commands[ENLM_CONTROL_VERBS] = {
+    [ENLM_CONTROL_BLOCK_RESIZE] = {"block_resize",
+                                   "Make a disk larger or smaller; the guest is told. "
+                                   "Its file takes the size, too.",
+                                   resize_args, NULL, false},
     [ENLM_CONTROL_CONT] = {"cont", "Let the guest run again, its clocks as at the stop.",
                            NULL, NULL, false},
     [ENLM_CONTROL_DEVICE_ADD] = {"device_add",

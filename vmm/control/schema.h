@@ -32,6 +32,7 @@ struct enlm_control_member {
 };
 
 enum enlm_control_verb {
+    ENLM_CONTROL_BLOCK_RESIZE,
     ENLM_CONTROL_CONT,
     ENLM_CONTROL_DEVICE_ADD,
     ENLM_CONTROL_DEVICE_DEL,

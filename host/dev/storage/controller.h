@@ -8,7 +8,8 @@
  *   request       one packet of the guest, until it has been answered
  *
  * A lane belongs to its channel's thread. The loop makes it and takes it away while there
- * is no worker, and adds disks to it at any time by publishing a slot.
+ * is no worker. It adds a disk at any time by publishing a slot, and takes one away by
+ * asking for it back: the slot is the loop's again when the thread has let it go.
  */
 #ifndef ENLH_STORAGE_CONTROLLER_H
 #define ENLH_STORAGE_CONTROLLER_H
@@ -36,11 +37,24 @@
 struct enlh_lane;
 struct enlh_lane_request;
 
-/* A disk that has been attached. Stays until the controller goes. */
+/* What a disk's next command shall hear of; bits, any thread sets them. */
+#define ENLH_ATTENTION_CAPACITY 0x1u
+#define ENLH_ATTENTION_LUNS     0x2u
+
+/* What a guest's driver shall be told; bits, for the primary channel's thread. */
+#define ENLH_NEWS_ENUMERATE 0x1u
+#define ENLH_NEWS_REMOVE    0x2u
+
+/* A disk that has been attached, until no lane has a slot for it. */
 struct enlh_storage_disk {
     struct enlh_scsi_unit unit;
     struct enlh_block block;
     uint8_t lun;
+    atomic_uint attention; /* ENLH_ATTENTION_ */
+    bool leaving;          /* it was detached */
+    uint32_t holders;      /* loop: slots that were asked back and are not there yet */
+    void (*done)(void *ctx);
+    void *done_ctx;
 };
 
 /* Counted by a port's channel, read by any thread. */
@@ -73,18 +87,29 @@ struct enlh_storage {
     uint32_t port_count;
     uint32_t offered; /* channels that exist, and one more while it is looking at them */
     atomic_uint wanted; /* sub-channels that the guest asked for */
+    atomic_uint news;   /* ENLH_NEWS_ */
     struct enlh_deferred adjust;
+    struct enlh_deferred collect; /* slots that lanes have let go */
     bool destroying;
     void (*done)(void *ctx);
     void *done_ctx;
 };
 
-/* A disk as one lane sees it. */
+/* Whose a slot is. */
+enum enlh_slot_phase {
+    ENLH_SLOT_FREE,   /* the loop's */
+    ENLH_SLOT_USED,   /* the channel's thread has it */
+    ENLH_SLOT_WANTED, /* ... and the loop has asked for it */
+    ENLH_SLOT_BACK,   /* the thread does not touch it any more: the loop's again */
+};
+
+/* A disk as one lane sees it. The loop writes disk and queue while the slot is its own. */
 struct enlh_lane_slot {
-    const struct enlh_storage_disk *disk;
+    struct enlh_storage_disk *disk;
     struct enlh_block_queue *queue;
-    uint32_t in_flight;
-    bool dirty; /* submitted to, and not kicked yet */
+    atomic_uint phase;  /* enum enlh_slot_phase */
+    uint32_t in_flight; /* the thread's, and so is the next; 0 when it lets go */
+    bool dirty;         /* submitted to, and not kicked yet */
 };
 
 enum enlh_lane_phase {
@@ -139,8 +164,9 @@ struct enlh_lane {
     struct enlh_span *large_free[ENLH_LANE_LARGE];
     uint32_t large_count;
 
-    struct enlh_lane_slot slots[ENLH_SCSI_LUNS]; /* in the order of attaching */
-    atomic_uint slot_count;
+    struct enlh_lane_slot slots[ENLH_SCSI_LUNS];
+    atomic_uint slot_count;   /* the highest that was ever used, and one */
+    atomic_uint wanted_slots; /* that the loop waits for */
     _Atomic(struct enlh_lane_slot *) by_lun[ENLH_SCSI_LUNS];
 
     uint8_t response[ENLH_SCSI_RESPONSE_MAX];
@@ -181,9 +207,12 @@ void enlh_lane_close(struct enlh_lane *lane);
  * Returns as open. Thread: loop.
  */
 ENL_MUST_CHECK int enlh_lane_prepare(struct enlh_lane *lane,
-                                     const struct enlh_storage_disk *disk);
+                                     struct enlh_storage_disk *disk);
 void enlh_lane_publish(struct enlh_lane *lane);
 void enlh_lane_cancel(struct enlh_lane *lane);
+/* Ask for the slot of this disk; enlh_lane_collect() closes what came back. Thread: loop. */
+void enlh_lane_want(struct enlh_lane *lane, struct enlh_storage_disk *disk);
+void enlh_lane_collect(struct enlh_lane *lane);
 
 /* An unused request, or NULL: try again after the next completion. Thread: channel. */
 struct enlh_lane_request *enlh_lane_get(struct enlh_lane *lane);
@@ -202,6 +231,8 @@ bool enlh_lane_quiesce(void *dev, struct enlh_channel *channel);
 
 /* ---- storvsp.c ---- */
 
+/* Send what the guest shall be told, as far as there is room. Thread: channel. */
+void enlh_storvsp_tell(struct enlh_lane *lane);
 int enlh_storvsp_packet(void *dev, struct enlh_channel *channel,
                         const struct enlh_packet *packet);
 

@@ -26,10 +26,27 @@ lane_large_len(const struct enlh_lane *lane)
     return (size_t)ENLH_LANE_LARGE * lane->storage->max_spans * sizeof(struct enlh_span);
 }
 
-static struct enlh_lane_slot *
-lane_next_slot(struct enlh_lane *lane)
+static enum enlh_slot_phase
+lane_phase(const struct enlh_lane_slot *slot)
 {
-    return &lane->slots[atomic_load_explicit(&lane->slot_count, memory_order_relaxed)];
+    return (enum enlh_slot_phase)atomic_load_explicit(&slot->phase, memory_order_acquire);
+}
+
+static void
+lane_set_phase(struct enlh_lane_slot *slot, enum enlh_slot_phase phase)
+{
+    atomic_store_explicit(&slot->phase, (unsigned)phase, memory_order_release);
+}
+
+/* There is one: a LUN is free only when no lane has a slot for its last disk. */
+static struct enlh_lane_slot *
+lane_free_slot(struct enlh_lane *lane)
+{
+    struct enlh_lane_slot *slot = lane->slots;
+
+    while (lane_phase(slot) != ENLH_SLOT_FREE)
+        slot++;
+    return slot;
 }
 
 static void
@@ -39,10 +56,11 @@ lane_woken(void *ctx)
 }
 
 int
-enlh_lane_prepare(struct enlh_lane *lane, const struct enlh_storage_disk *disk)
+enlh_lane_prepare(struct enlh_lane *lane, struct enlh_storage_disk *disk)
 {
     const struct enlh_storage_config *config = &lane->storage->config;
     struct enlh_wake wake = {.fn = lane_woken, .ctx = lane->channel, .fd = -1};
+    struct enlh_lane_slot *slot = lane_free_slot(lane);
     struct enlh_block_queue *queue;
     int result;
 
@@ -52,39 +70,108 @@ enlh_lane_prepare(struct enlh_lane *lane, const struct enlh_storage_disk *disk)
                                          lane->depth, &wake, &queue);
     if (result < 0)
         return result;
-    *lane_next_slot(lane) = (struct enlh_lane_slot){.disk = disk, .queue = queue};
+    slot->disk = disk;
+    slot->queue = queue;
     return 0;
+}
+
+static void
+lane_close_slot(struct enlh_lane_slot *slot)
+{
+    const struct enlh_block *block = &slot->disk->block;
+
+    block->ops->queue_close(block->backend, slot->queue);
+    slot->disk = NULL;
+    slot->queue = NULL;
 }
 
 void
 enlh_lane_cancel(struct enlh_lane *lane)
 {
-    struct enlh_lane_slot *slot = lane_next_slot(lane);
-    const struct enlh_block *block = &slot->disk->block;
-
-    block->ops->queue_close(block->backend, slot->queue);
-    *slot = (struct enlh_lane_slot){0};
+    lane_close_slot(lane_free_slot(lane));
 }
 
 /* The channel's thread may be running: it finds the slot by these two stores, complete. */
 void
 enlh_lane_publish(struct enlh_lane *lane)
 {
-    struct enlh_lane_slot *slot = lane_next_slot(lane);
+    struct enlh_lane_slot *slot = lane_free_slot(lane);
     unsigned count = (unsigned)(slot - lane->slots) + 1;
 
+    lane_set_phase(slot, ENLH_SLOT_USED);
     atomic_store_explicit(&lane->by_lun[slot->disk->lun], slot, memory_order_release);
-    atomic_store_explicit(&lane->slot_count, count, memory_order_release);
+    if (count > atomic_load_explicit(&lane->slot_count, memory_order_relaxed))
+        atomic_store_explicit(&lane->slot_count, count, memory_order_release);
+}
+
+/* Found under no LUN any more, the slot gets no new request. */
+void
+enlh_lane_want(struct enlh_lane *lane, struct enlh_storage_disk *disk)
+{
+    struct enlh_lane_slot *slot =
+        atomic_load_explicit(&lane->by_lun[disk->lun], memory_order_relaxed);
+
+    atomic_store_explicit(&lane->by_lun[disk->lun], NULL, memory_order_release);
+    disk->holders++;
+    lane_set_phase(slot, ENLH_SLOT_WANTED);
+    atomic_fetch_add(&lane->wanted_slots, 1);
+    enlh_channel_wake(lane->channel);
+}
+
+void
+enlh_lane_collect(struct enlh_lane *lane)
+{
+    unsigned count = atomic_load_explicit(&lane->slot_count, memory_order_relaxed);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct enlh_lane_slot *slot = &lane->slots[i];
+
+        if (lane_phase(slot) != ENLH_SLOT_BACK)
+            continue;
+        slot->disk->holders--;
+        lane_close_slot(slot);
+        lane_set_phase(slot, ENLH_SLOT_FREE);
+    }
+}
+
+/* A request that is finished and not answered yet may still look at its slot. */
+static bool
+lane_uses(const struct enlh_lane *lane, const struct enlh_lane_slot *slot)
+{
+    const struct enlh_lane_request *request = lane->finished;
+
+    while (request && (request->slot != slot || request->phase == ENLH_PHASE_ANSWERED))
+        request = request->next;
+    return slot->in_flight || request;
+}
+
+/* Give back what the loop wants and nothing uses. Thread: channel. */
+static void
+lane_give_back(struct enlh_lane *lane)
+{
+    unsigned count = atomic_load_explicit(&lane->slot_count, memory_order_acquire);
+    struct enlh_storage *storage = lane->storage;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct enlh_lane_slot *slot = &lane->slots[i];
+
+        if (lane_phase(slot) != ENLH_SLOT_WANTED || lane_uses(lane, slot))
+            continue;
+        slot->dirty = false;
+        atomic_fetch_sub(&lane->wanted_slots, 1);
+        lane_set_phase(slot, ENLH_SLOT_BACK);
+        enlh_vmbus_defer(storage->bus, &storage->collect);
+    }
 }
 
 static int
 lane_add_all(struct enlh_lane *lane)
 {
     for (uint32_t lun = 0; lun < ENLH_SCSI_LUNS; lun++) {
-        const struct enlh_storage_disk *disk = lane->storage->disks[lun];
+        struct enlh_storage_disk *disk = lane->storage->disks[lun];
         int result;
 
-        if (!disk)
+        if (!disk || disk->leaving)
             continue;
         result = enlh_lane_prepare(lane, disk);
         if (result < 0)
@@ -132,9 +219,13 @@ enlh_lane_close(struct enlh_lane *lane)
     unsigned count = atomic_load_explicit(&lane->slot_count, memory_order_relaxed);
 
     for (unsigned i = 0; i < count; i++) {
-        const struct enlh_block *block = &lane->slots[i].disk->block;
+        struct enlh_lane_slot *slot = &lane->slots[i];
 
-        block->ops->queue_close(block->backend, lane->slots[i].queue);
+        if (lane_phase(slot) == ENLH_SLOT_FREE)
+            continue;
+        if (slot->disk->leaving)
+            slot->disk->holders--;
+        lane_close_slot(slot);
     }
     if (lane->large)
         enlh_storage_free(lane->storage, lane->large, lane_large_len(lane));
@@ -325,6 +416,10 @@ enlh_lane_run(void *dev, struct enlh_channel *channel)
     (void)channel;
     lane_reap(port->lane);
     lane_drain(port->lane);
+    if (atomic_load_explicit(&port->lane->wanted_slots, memory_order_relaxed))
+        lane_give_back(port->lane);
+    if (!port->index && atomic_load_explicit(&port->storage->news, memory_order_relaxed))
+        enlh_storvsp_tell(port->lane);
 }
 
 /*

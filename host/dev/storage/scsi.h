@@ -25,9 +25,9 @@
 #define ENLH_SCSI_UNMAP_BYTES       (UINT64_C(4) << 30) /* of all descriptors together */
 #define ENLH_SCSI_WRITE_SAME_BYTES  (UINT64_C(256) << 20)
 
-/* What a disk is. Fixed when it is attached. */
+/* What a disk is. Fixed when it is attached, but for its size. */
 struct enlh_scsi_unit {
-    uint64_t block_count;
+    _Atomic uint64_t block_count;
     uint32_t block_len;
     uint32_t max_blocks; /* of one READ or WRITE */
     uint8_t block_shift;

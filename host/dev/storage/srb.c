@@ -349,12 +349,36 @@ srb_without_unit(struct enlh_lane_request *request, const struct enlh_packet *pa
                       ENL_SCSI_STATUS_CHECK_CONDITION, 0);
 }
 
+/* These tell what there is, and so nothing that has changed. [SAM-5 5.14] */
+static bool
+srb_is_attentive(uint8_t opcode)
+{
+    return opcode != ENL_SCSI_INQUIRY && opcode != ENL_SCSI_REPORT_LUNS &&
+           opcode != ENL_SCSI_REQUEST_SENSE;
+}
+
+/* Returns what the command has to hear of before it is done, or 0. */
+static uint16_t
+srb_attention(struct enlh_storage_disk *disk, uint8_t opcode)
+{
+    unsigned all = atomic_load_explicit(&disk->attention, memory_order_relaxed);
+    unsigned one =
+        all & ENLH_ATTENTION_CAPACITY ? ENLH_ATTENTION_CAPACITY : ENLH_ATTENTION_LUNS;
+
+    if (!all || !srb_is_attentive(opcode) ||
+        !(atomic_fetch_and(&disk->attention, ~one) & one))
+        return 0;
+    return one == ENLH_ATTENTION_CAPACITY ? ENL_SCSI_ASC_CAPACITY_CHANGED
+                                          : ENL_SCSI_ASC_LUNS_CHANGED;
+}
+
 int
 enlh_srb_execute(struct enlh_lane_request *request, const struct enlh_packet *packet)
 {
     struct enlh_lane *lane = request->lane;
     const struct enl_srb *srb = &request->packet.u.srb;
     struct enlh_scsi_action action;
+    uint16_t attention;
 
     if (request->packet_len < ENL_STORAGE_PACKET_LEN_WIN7 ||
         srb->cdb_len > ENL_SRB_CDB_LEN || srb->data_in > ENL_STORAGE_DATA_NONE ||
@@ -365,6 +389,9 @@ enlh_srb_execute(struct enlh_lane_request *request, const struct enlh_packet *pa
     request->slot = srb_slot(lane, srb);
     if (!request->slot || srb->cdb_or_sense[0] == ENL_SCSI_REPORT_LUNS)
         return srb_without_unit(request, packet);
+    attention = srb_attention(request->slot->disk, srb->cdb_or_sense[0]);
+    if (attention)
+        return srb_answer_sense(request, ENL_SCSI_KEY_UNIT_ATTENTION, attention);
     enlh_scsi_decode(&request->slot->disk->unit, srb->cdb_or_sense, srb->cdb_len, &action,
                      lane->response);
     return srb_act(request, packet, &action);

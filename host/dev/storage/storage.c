@@ -100,11 +100,24 @@ enlh_storage_want(struct enlh_storage *storage, uint16_t count)
 
 /* ---- a channel's life, told by the bus ---- */
 
+/* A driver that starts looks for itself: what the last one was not told is old. */
+static void
+storage_forget(struct enlh_storage *storage)
+{
+    atomic_store(&storage->news, 0);
+    for (uint32_t lun = 0; lun < ENLH_SCSI_LUNS; lun++) {
+        if (storage->disks[lun])
+            atomic_store(&storage->disks[lun]->attention, 0);
+    }
+}
+
 static int
 storage_opened(void *dev, struct enlh_channel *channel)
 {
     struct enlh_storage_port *port = dev;
 
+    if (!port->index)
+        storage_forget(port->storage);
     return enlh_lane_open(port, channel, &port->lane);
 }
 
@@ -117,6 +130,7 @@ storage_closed(void *dev, struct enlh_channel *channel)
     (void)channel;
     enlh_lane_close(port->lane);
     port->lane = NULL;
+    enlh_vmbus_defer(storage->bus, &storage->collect);
     if (port->index)
         return;
     atomic_store_explicit(&storage->wanted, 0, memory_order_relaxed);
@@ -146,6 +160,7 @@ storage_release(struct enlh_storage *storage)
     if (--storage->offered || !storage->destroying)
         return;
     enlh_vmbus_undefer(storage->bus, &storage->adjust);
+    enlh_vmbus_undefer(storage->bus, &storage->collect);
     storage_free(storage);
     if (done)
         done(done_ctx);
@@ -162,6 +177,62 @@ storage_removed(void *dev, struct enlh_channel *channel)
     if (!port->storage->destroying)
         enlh_vmbus_defer(port->storage->bus, &port->storage->adjust);
     storage_release(port->storage);
+}
+
+/* ---- disks that leave ---- */
+
+static void
+storage_remove_disk(struct enlh_storage *storage, struct enlh_storage_disk *disk)
+{
+    void (*done)(void *ctx) = disk->done;
+    void *done_ctx = disk->done_ctx;
+
+    storage->disks[disk->lun] = NULL;
+    enlh_storage_free(storage, disk, sizeof(*disk));
+    if (done)
+        done(done_ctx);
+}
+
+/* Close what lanes have let go, and end the disks that no lane has any more. */
+static void
+storage_collect(void *ctx)
+{
+    struct enlh_storage *storage = ctx;
+
+    if (storage->destroying)
+        return;
+    for (uint32_t i = 0; i < storage->port_count; i++) {
+        if (storage->ports[i].lane)
+            enlh_lane_collect(storage->ports[i].lane);
+    }
+    for (uint32_t lun = 0; lun < ENLH_SCSI_LUNS; lun++) {
+        struct enlh_storage_disk *disk = storage->disks[lun];
+
+        if (disk && disk->leaving && !disk->holders)
+            storage_remove_disk(storage, disk);
+    }
+}
+
+/*
+ * Have the guest look, and the next command hear why: that to the disk whose capacity has
+ * changed, or those to all others, which have a new neighbour or lost one. Without a driver
+ * nobody is to be told.
+ */
+static void
+storage_tell(struct enlh_storage *storage, unsigned news,
+             const struct enlh_storage_disk *about, unsigned attention)
+{
+    if (!storage->ports[0].lane)
+        return;
+    for (uint32_t lun = 0; lun < ENLH_SCSI_LUNS; lun++) {
+        struct enlh_storage_disk *disk = storage->disks[lun];
+        bool luns = attention == ENLH_ATTENTION_LUNS;
+
+        if (disk && (disk == about) != luns)
+            atomic_fetch_or(&disk->attention, attention);
+    }
+    atomic_fetch_or(&storage->news, news);
+    enlh_channel_wake(storage->ports[0].channel);
 }
 
 /* ---- the embedder's ---- */
@@ -245,6 +316,7 @@ enlh_storage_create(struct enlh_vmbus *bus, const struct enlh_storage_config *co
     storage->bus = bus;
     storage->partition = partition;
     storage->adjust = (struct enlh_deferred){.fn = storage_adjust, .ctx = storage};
+    storage->collect = (struct enlh_deferred){.fn = storage_collect, .ctx = storage};
     result = storage_complete_config(storage, config);
     if (result == 0)
         result = storage_make_ports(storage);
@@ -281,7 +353,7 @@ enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx), void
 
 /* Let every open channel use the disk, or none. */
 static int
-storage_add_to_lanes(struct enlh_storage *storage, const struct enlh_storage_disk *disk)
+storage_add_to_lanes(struct enlh_storage *storage, struct enlh_storage_disk *disk)
 {
     int result = 0;
     uint32_t i;
@@ -327,6 +399,44 @@ enlh_storage_attach(struct enlh_storage *storage, const struct enlh_disk *disk)
         return result;
     }
     storage->disks[disk->lun] = own;
+    storage_tell(storage, ENLH_NEWS_ENUMERATE, own, ENLH_ATTENTION_LUNS);
+    return 0;
+}
+
+int
+enlh_storage_detach(struct enlh_storage *storage, uint8_t lun, void (*done)(void *ctx),
+                    void *ctx)
+{
+    struct enlh_storage_disk *disk = lun < ENLH_SCSI_LUNS ? storage->disks[lun] : NULL;
+
+    if (!disk || disk->leaving)
+        return -ENL_E_NOENT;
+    disk->leaving = true;
+    disk->done = done;
+    disk->done_ctx = ctx;
+    for (uint32_t i = 0; i < storage->port_count; i++) {
+        if (storage->ports[i].lane)
+            enlh_lane_want(storage->ports[i].lane, disk);
+    }
+    storage_tell(storage, ENLH_NEWS_REMOVE, disk, ENLH_ATTENTION_LUNS);
+    enlh_vmbus_defer(storage->bus, &storage->collect);
+    return 0;
+}
+
+int
+enlh_storage_resize(struct enlh_storage *storage, uint8_t lun)
+{
+    struct enlh_storage_disk *disk = lun < ENLH_SCSI_LUNS ? storage->disks[lun] : NULL;
+    struct enlh_block_info info = {0};
+
+    if (!disk || disk->leaving)
+        return -ENL_E_NOENT;
+    disk->block.ops->info(disk->block.backend, &info);
+    if (info.block_size != disk->unit.block_len || !info.size ||
+        info.size % info.block_size)
+        return -ENL_E_INVAL;
+    atomic_store(&disk->unit.block_count, info.size / info.block_size);
+    storage_tell(storage, ENLH_NEWS_ENUMERATE, disk, ENLH_ATTENTION_CAPACITY);
     return 0;
 }
 

@@ -238,3 +238,36 @@ enlh_storvsp_packet(void *dev, struct enlh_channel *channel,
         enlh_lane_put(request);
     return result;
 }
+
+/* Returns false when there is no room. */
+static bool
+storvsp_notify(struct enlh_lane *lane, uint32_t operation)
+{
+    struct enl_storage_packet packet;
+
+    memset(&packet, 0, sizeof(packet));
+    packet.operation = operation;
+    return enlh_channel_send(lane->channel, 0, false, &packet, sizeof(packet)) !=
+           -ENL_E_AGAIN;
+}
+
+/*
+ * A driver that is not ready yet looks for itself when it is. Both say the same to Linux:
+ * look at every unit that there was, and for new ones.
+ */
+void
+enlh_storvsp_tell(struct enlh_lane *lane)
+{
+    struct enlh_storage *storage = lane->storage;
+    unsigned news;
+
+    if (lane->state != ENLH_STORVSP_READY)
+        return;
+    news = atomic_exchange(&storage->news, 0);
+    if ((news & ENLH_NEWS_REMOVE) && storvsp_notify(lane, ENL_STORAGE_REMOVE_DEVICE))
+        news &= ~ENLH_NEWS_REMOVE;
+    if ((news & ENLH_NEWS_ENUMERATE) && storvsp_notify(lane, ENL_STORAGE_ENUMERATE_BUS))
+        news &= ~ENLH_NEWS_ENUMERATE;
+    if (news)
+        atomic_fetch_or(&storage->news, news);
+}

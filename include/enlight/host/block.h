@@ -78,6 +78,12 @@ struct enlh_block_ops {
     void (*kick)(struct enlh_block_queue *queue);
     /* Call done() of everything that is finished. Returns how many. Thread: channel. */
     uint32_t (*reap)(struct enlh_block_queue *queue);
+    /*
+     * (optional) Have another size, a multiple of the block size; info() tells it from then
+     * on. Returns 0, or -ENL_E_RANGE, -ENL_E_ROFS, -ENL_E_NOTSUP, -ENL_E_NOSPC, -ENL_E_IO.
+     * Thread: loop, while queues are at work.
+     */
+    int (*resize)(void *backend, uint64_t size);
 };
 
 /* A backend: its operations and its own pointer. */

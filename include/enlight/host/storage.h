@@ -3,7 +3,8 @@
  * enlight/host/storage.h - a synthetic SCSI controller and its disks
  *
  * The controller is one VMBus offer, and up to its sub-channel count more on request of
- * the guest. Disks are attached before the guest runs (later: while it runs).
+ * the guest. Disks are attached, detached and resized before the guest runs and while it
+ * does.
  */
 #ifndef ENLIGHT_HOST_STORAGE_H
 #define ENLIGHT_HOST_STORAGE_H
@@ -56,7 +57,8 @@ void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx),
                           void *ctx);
 
 /*
- * Attach a disk: channels that are open see it at once. Copies disk. Returns 0, or
+ * Attach a disk: channels that are open see it at once, and a guest that has a driver is
+ * told to look. Copies disk. Returns 0, or
  *   -ENL_E_RANGE  path or target is not 0, or lun is above 63;
  *   -ENL_E_EXIST  that LUN has a disk;
  *   -ENL_E_INVAL  a name is no ASCII, or the backend's sizes make no disk;
@@ -65,6 +67,23 @@ void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx),
  */
 ENL_MUST_CHECK int enlh_storage_attach(struct enlh_storage *storage,
                                        const struct enlh_disk *disk);
+
+/*
+ * Detach a disk: no new request reaches it, those in flight end and are answered, and the
+ * guest is told to look. done (optional) is called on the loop thread, within a later
+ * enlh_vmbus_poll(), when no channel uses the backend any more: then it may go, and the LUN
+ * is free. A controller that is destroyed first does not call it. Returns 0, or
+ * -ENL_E_NOENT: no disk there, or it is leaving already. Thread: loop.
+ */
+ENL_MUST_CHECK int enlh_storage_detach(struct enlh_storage *storage, uint8_t lun,
+                                       void (*done)(void *ctx), void *ctx);
+
+/*
+ * The backend of a disk has another size: the guest is told by a unit attention, and to
+ * look. Returns 0, -ENL_E_NOENT, or -ENL_E_INVAL: the backend's sizes make no disk, or its
+ * block size has changed. Thread: loop.
+ */
+ENL_MUST_CHECK int enlh_storage_resize(struct enlh_storage *storage, uint8_t lun);
 
 struct enlh_storage_counters {
     uint64_t reads, writes, flushes, discards, others; /* SRBs */

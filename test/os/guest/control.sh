@@ -9,12 +9,22 @@
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 
-# Bytes that are written, dropped from the cache and read back, until the disk is gone.
+# Writes without end.
 load()
 {
     while dd if=/dev/urandom of="$1" bs=64k count=16 conv=fsync 2>/dev/null; do
         :
     done
+}
+
+# Record n in block n, each one safe before the next, until the disk is gone; then says which was the last.
+record()
+{
+    n=1
+    while echo "record $n" | dd of="/dev/$1" bs=512 seek="$n" conv=sync,fsync,notrunc 2>/dev/null; do
+        n=$((n + 1))
+    done
+    echo "control: safe $2 $((n - 1))"
 }
 
 disks()
@@ -31,7 +41,7 @@ changed()
     for disk in $2; do
         case " $1" in
         *" $disk "*) ;;
-        *) [ "${disk%%=*}" = sda ] || load "/dev/${disk%%=*}" & ;;
+        *) [ "${disk%%=*}" = sda ] || record "${disk%%=*}" "$(echo "${disk#*=}" | cut -d: -f1)" & ;;
         esac
     done
 }
