@@ -173,6 +173,28 @@ server_answers_what_was_asked_before_the_client_shut_its_side(void **state)
     close(fd);
 }
 
+static void
+server_says_all_before_it_lets_a_client_go(void **state)
+{
+    int fd = come_and_negotiate();
+    unsigned answers = 0;
+    const char *text;
+
+    (void)state;
+    rig.answer_len = 10000;
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(send(fd, "{\"execute\":\"query-status\"}", 26, 0), 26);
+    shutdown(fd, SHUT_WR);
+    turn();
+    while ((text = hear(fd))) {
+        for (const char *at = text; (at = strchr(at, '\n')); at++)
+            answers++;
+        turn();
+    }
+    assert_int_equal(answers, 40);
+    close(fd);
+}
+
 /* Sends requests without reading until the socket takes no more. */
 static void
 flood(int fd)
@@ -281,6 +303,7 @@ main(void)
         CASE(server_tells_news_to_all_that_have_negotiated),
         CASE(server_takes_no_more_clients_than_it_has_places),
         CASE(server_answers_what_was_asked_before_the_client_shut_its_side),
+        CASE(server_says_all_before_it_lets_a_client_go),
         CASE(server_stops_listening_to_a_client_that_does_not_read),
         CASE(server_drops_a_client_that_never_reads),
         CASE(server_bounds_what_waits_for_a_client),

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIST 9000u /* bytes: a path with every comma doubled, and the rest */
+#define LIST 17000u /* bytes: two paths with every comma doubled, and the rest */
 
 typedef int (*verb_fn)(struct enlm_machine *machine, const json_t *arguments,
                        json_t **out, char why[ENLM_CONTROL_WHY]);
@@ -154,7 +154,7 @@ add_pair(char *list, size_t size, const char *name, const char *value)
 static void
 disk_list(const json_t *arguments, char *list, size_t size)
 {
-    static const char *const texts[] = {"path", "format", "aio", "serial"};
+    static const char *const texts[] = {"path", "format", "aio", "serial", "record"};
     static const char *const switches[] = {"readonly", "direct"};
     static const char *const numbers[] = {"controller", "lun"};
 

@@ -40,6 +40,8 @@ static const struct enlm_control_member device_add_args[] = {
      NULL},
     {"serial", ENLM_CONTROL_STRING, OPTIONAL, "of a disk: up to 32 characters", NULL,
      NULL},
+    {"record", ENLM_CONTROL_STRING, OPTIONAL, "of a disk: where its trace goes", NULL,
+     NULL},
     {"controller", ENLM_CONTROL_INT, OPTIONAL,
      "of a disk, or which one to add; 0 to 7 (of a disk 0, else the first that is free)",
      NULL, NULL},
