@@ -4,7 +4,7 @@
  *
  * Run by every room through struct enlg_platform. Translation only: an MSR is another
  * number of a register of enlight/abi/register.h. [TLFS 3.13 hypercall page]
- * Tests: test/unit/guest_x86_64.c; the privileged instructions need a real guest.
+ * Tests: test/unit/guest_x86_64.c, where the privileged instructions trap.
  */
 #include <string.h>
 

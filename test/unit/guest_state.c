@@ -246,6 +246,8 @@ clock_invariant_tsc_is_asked_for_and_looked_at(void **state)
     rig.ignore_reg = ENL_REG_TSC_INVARIANT_CONTROL;
     rig_reg_set(ENL_REG_TSC_INVARIANT_CONTROL, 0);
     assert_int_equal(enlg_clock_set_invariant(&rig.partition), -ENL_E_IO);
+    rig.refuse_reg = ENL_REG_TSC_INVARIANT_CONTROL;
+    assert_int_equal(enlg_clock_set_invariant(&rig.partition), -ENL_E_ACCESS);
 }
 
 static void

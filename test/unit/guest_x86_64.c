@@ -2,10 +2,15 @@
 /*
  * test/unit/guest_x86_64.c - the guest half's register names, against the host half's
  */
+#define _GNU_SOURCE
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
 
 #include <cmocka.h>
 
@@ -68,6 +73,54 @@ register_without_an_msr_is_refused(void **state)
     assert_int_equal(enlg_x64_msr_of(ENL_REG_SINT0 + ENL_SINT_COUNT + 8), 0);
     assert_int_equal(enlg_x64_get_reg(NULL, ENL_REG_SIRBP, &value), -ENL_E_ACCESS);
     assert_int_equal(enlg_x64_set_reg(NULL, ENL_REG_SIRBP, 0), -ENL_E_ACCESS);
+}
+
+static uint64_t msr_value;
+static uint32_t msr_seen;
+
+/* RDMSR and WRMSR outside the kernel fault; this does what the kernel's processor does. */
+static void
+on_fault(int signal, siginfo_t *info, void *context)
+{
+    greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+    const uint8_t *code = (const uint8_t *)(uintptr_t)r[REG_RIP];
+
+    (void)signal;
+    (void)info;
+    if (code[0] != 0x0F || (code[1] != 0x32 && code[1] != 0x30))
+        _Exit(1);
+    msr_seen = (uint32_t)r[REG_RCX];
+    if (code[1] == 0x32) {
+        r[REG_RAX] = (uint32_t)msr_value;
+        r[REG_RDX] = (greg_t)(msr_value >> 32);
+    } else {
+        msr_value = (uint64_t)r[REG_RDX] << 32 | (uint32_t)r[REG_RAX];
+    }
+    r[REG_RIP] += 2;
+}
+
+static void
+registers_are_read_and_written_whole(void **state)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO}, old;
+    struct enlg_platform platform;
+    uint64_t value = 0;
+
+    (void)state;
+    memset(&platform, 0, sizeof(platform));
+    enlg_x64_platform(&platform);
+    assert_int_equal(sigaction(SIGSEGV, &action, &old), 0);
+    assert_int_equal(platform.set_reg(NULL, ENL_REG_SIMP, UINT64_C(0x123456789ABCDEF1)),
+                     0);
+    assert_int_equal(msr_seen, 0x40000083);
+    assert_true(msr_value == UINT64_C(0x123456789ABCDEF1));
+    assert_int_equal(platform.get_reg(NULL, ENL_REG_TIME_REF_COUNT, &value), 0);
+    assert_int_equal(msr_seen, 0x40000020);
+    assert_true(value == msr_value);
+    assert_int_equal(sigaction(SIGSEGV, &old, NULL), 0);
+    assert_int_equal(platform.size, sizeof(platform));
+    assert_null(platform.hypercall_fast);
+    assert_false(platform.no_hypercall_page);
 }
 
 static uint64_t seen[3];
@@ -157,6 +210,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(msr_is_the_same_on_both_sides),
         cmocka_unit_test(register_without_an_msr_is_refused),
+        cmocka_unit_test(registers_are_read_and_written_whole),
         cmocka_unit_test(hypercall_has_its_operands_in_the_right_registers),
         cmocka_unit_test(hypercall_fast_has_its_words_in_the_right_registers),
         cmocka_unit_test(tsc_and_cpuid_answer),

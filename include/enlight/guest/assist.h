@@ -4,8 +4,8 @@
  *
  * Through the page the hypervisor says that the interrupt in service needs no EOI; then
  * its end costs no exit. Otherwise the EOI goes by register where the hypervisor wants
- * that, else by the kernel's own interrupt controller. x86 only: elsewhere enable says
- * that there is none. [TLFS virtual interrupt controller, EOI assist]
+ * that, else by the kernel's own interrupt controller. On x86 only: elsewhere the page has
+ * other uses, and enlg_assist_eoi() answers false. [TLFS EOI assist]
  * Thread: every function runs on the processor that the object belongs to.
  */
 #ifndef ENLIGHT_GUEST_ASSIST_H
