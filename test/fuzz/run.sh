@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over the host half, the
-# rings and the control socket.
+# test/fuzz/run.sh [--minutes N] [--replay] [TARGET...] - libFuzzer over both halves, the rings
+# and the control socket.
 #
 # A target is test/fuzz/NAME.c with LLVMFuzzerTestOneInput(); its corpus is
 # test/fuzz/corpus/NAME. Builds with clang under AddressSanitizer and
@@ -43,7 +43,7 @@ library()
         *) compile -fsanitize=fuzzer-no-link -c "$source" -o "$object" || return 1 ;;
         esac
     done < <(git ls-files 'common/*.c' 'host/*.c' backend/block/memory.c backend/block/work.c vmm/loop.c \
-        vmm/control/{frame,schema,server,session}.c &&
+        vmm/control/{frame,schema,server,session}.c 'guest/core/*.c' 'guest/vmbus/*.c' 'guest/dev/*.c' &&
         printf '%s\n' test/fuzz/rig*.c)
     rm -f "$out/libfuzz.a"
     ar crs "$out/libfuzz.a" "${objects[@]}"

@@ -4,7 +4,8 @@
  *
  * Each service is one channel (ENL_GUID_HEARTBEAT, ...). Start it when its offer comes; it
  * opens the channel, agrees on versions, and answers what the host asks. All of them
- * share one object and one polling entry.
+ * share one object and one polling entry, enlg_ic_poll(), which waits for nothing and
+ * allocates nothing: a boot loader with interrupts off calls it as often as it likes.
  */
 #ifndef ENLIGHT_GUEST_IC_H
 #define ENLIGHT_GUEST_IC_H

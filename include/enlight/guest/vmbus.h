@@ -13,6 +13,11 @@
  * One thread may be all of them. Callbacks come on the thread of the function that makes
  * them, and may call in again, save where it says not.
  *
+ * A boot loader with interrupts off and one stack unmasks the SINT with ENLG_SINT_POLL, opens
+ * channels with ENL_VMBUS_VP_NO_INTERRUPT, leaves out every signal callback, and goes round
+ * in enlg_vmbus_poll() and the polls of its drivers. Nothing allocates, and no frame is
+ * longer than 512 bytes.
+ *
  * The host may be hostile: a message that breaks the protocol is counted and dropped. It may
  * also answer nothing: who waits bounds the wait, and ends every one with
  * enlg_vmbus_abandon().
