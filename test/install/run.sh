@@ -123,6 +123,34 @@ unikernel_builds()
     readelf -n "$work/unikernel/unikernel.elf" | grep -E 'Xen .*0x00000004'
 }
 
+# example_of PAGE: the program in its EXAMPLES.
+example_of()
+{
+    sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "$1" | sed '1,/^\.Bd/d; /^\.Ed/d; s/\\e/\\/g'
+}
+
+host_manual_example_runs()
+{
+    local flags
+    example_of "$manuals/man3/enlight-host.3" >"$work/monitor.c"
+    flags=$(staged_pkg_config --cflags --libs libenlight-host) || return 1
+    # shellcheck disable=SC2086 # flags are words
+    gcc -Wall -Werror -o "$work/monitor" "$work/monitor.c" $flags && "$work/monitor" | tee "$work/said" &&
+        grep -x 'Microsoft Hv' "$work/said" && grep -x 'the clock runs' "$work/said"
+}
+
+# Nothing is missing but the kernel's own console, and what any kernel must bring.
+guest_manual_example_links()
+{
+    local flags
+    example_of "$manuals/man3/enlight-guest.3" >"$work/kernel.c"
+    flags=$(staged_pkg_config --cflags --libs libenlight-guest) || return 1
+    # shellcheck disable=SC2086 # flags are words
+    gcc -Wall -Werror -ffreestanding -fno-stack-protector -r -nostdlib -o "$work/kernel.o" "$work/kernel.c" $flags &&
+        nm "$work/kernel.o" | grep ' T devices_list' &&
+        ! nm -u "$work/kernel.o" | grep -v -E ' (memcpy|memmove|memset|memcmp|console)$'
+}
+
 command_runs()
 {
     "$stage$prefix/bin/enlight" version | grep -E '^enlight [0-9]+\.[0-9]+'
@@ -220,6 +248,8 @@ else
 fi
 verdict manual_has_every_option manual_has_every_option
 verdict manual_has_every_enlightenment manual_has_every_enlightenment
+verdict host_manual_has_a_program_that_runs host_manual_example_runs
+verdict guest_manual_has_a_kernel_that_links guest_manual_example_links
 verdict scripts_find_each_other_where_they_are_installed scripts_find_each_other
 verdict scripts_are_those_of_the_tree scripts_are_the_trees
 if [ -d "$prefix" ] && [ "$prefix" != /usr ] && unshare -rm true 2>/dev/null; then
