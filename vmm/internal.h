@@ -9,8 +9,10 @@
 #include <stdatomic.h>
 
 #include "enlight/host/ic.h"
+#include "enlight/host/kvp.h"
 #include "enlight/host/storage.h"
 #include "enlight/host/vmbus.h"
+#include "enlight/host/vss.h"
 #include "vmm/boot/boot.h"
 #include "vmm/console.h"
 #include "vmm/control/control.h"
@@ -70,6 +72,10 @@ struct enlm_services {
     struct enlh_heartbeat *heartbeat;
     struct enlh_timesync *timesync;
     struct enlh_shutdown *shutdown;
+    struct enlh_kvp *kvp;
+    struct enlh_vss *vss;
+    _Atomic uint32_t freeze_ticket, thaw_ticket; /* of who waits for it; 0: nobody */
+    _Atomic bool expired; /* the guest was thawed before somebody asked for it */
 };
 
 struct enlm_machine {

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmm/services.c - the integration services: heartbeat, time, shutdown
+ * vmm/services.c - the integration services: heartbeat, time, shutdown, KVP, VSS
  *
  * Run by the loop, but for the services' events, which come on channel threads. The order
  * of the offers is the order here.
  * Tests: test/os (DI01 to DI13).
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "vmm/control/machine.h"
 #include "vmm/internal.h"
 
 #define HEARTBEAT_MS 2000u
 #define TIMESYNC_MS  5000u
+#define PATIENCE_MS  1000u                        /* KVP and VSS count it */
 #define UNIX_TO_1601 UINT64_C(116444736000000000) /* 100 ns */
 
 static void
@@ -71,6 +74,42 @@ shutdown_event(void *ctx, enum enlh_ic_event event, uint32_t framework, uint32_t
 }
 
 static void
+kvp_event(void *ctx, enum enlh_ic_event event, uint32_t framework, uint32_t version,
+          uint32_t status)
+{
+    char text[16];
+
+    (void)framework;
+    (void)status;
+    if (event != ENLH_IC_READY)
+        return;
+    snprintf(text, sizeof(text), "%u.%u", version >> 16, version & 0xFFFFu);
+    enlm_tell(ctx, ENLM_CONTROL_HV_KVP, json_pack("{ss}", "version", text));
+}
+
+static void
+vss_event(void *ctx, enum enlh_vss_event event, uint32_t status)
+{
+    static const char *const states[] = {"ready", "frozen", "failed", "expired",
+                                         "thawed"};
+    char text[16];
+
+    snprintf(text, sizeof(text), "0x%08x", status);
+    enlm_control_vss_event(ctx, event, status);
+    enlm_tell(ctx, ENLM_CONTROL_HV_VSS,
+              json_pack("{ss, ss}", "state", states[event], "status", text));
+}
+
+static void
+patience_tick(void *ctx)
+{
+    struct enlm_machine *machine = ctx;
+
+    enlh_kvp_tick(machine->services.kvp);
+    enlh_vss_tick(machine->services.vss);
+}
+
+static void
 heartbeat_tick(void *ctx)
 {
     struct enlm_machine *machine = ctx;
@@ -86,9 +125,22 @@ timesync_tick(void *ctx)
     enlm_services_tell_time(ctx);
 }
 
+static int
+start_ticks(struct enlm_machine *machine)
+{
+    int err = enlm_loop_every(&machine->loop, HEARTBEAT_MS, heartbeat_tick, machine);
+
+    if (!err)
+        err = enlm_loop_every(&machine->loop, PATIENCE_MS, patience_tick, machine);
+    return err ? err
+               : enlm_loop_every(&machine->loop, TIMESYNC_MS, timesync_tick, machine);
+}
+
 int
 enlm_services_init(struct enlm_machine *machine)
 {
+    struct enlh_vss_config vss = {
+        .size = sizeof(vss), .event = vss_event, .ctx = machine};
     struct enlh_ic_config config = {.size = sizeof(config), .ctx = machine};
     int err;
 
@@ -104,9 +156,14 @@ enlm_services_init(struct enlm_machine *machine)
     err = enlh_shutdown_create(machine->bus, &config, &machine->services.shutdown);
     if (err)
         return err;
-    err = enlm_loop_every(&machine->loop, HEARTBEAT_MS, heartbeat_tick, machine);
-    return err ? err
-               : enlm_loop_every(&machine->loop, TIMESYNC_MS, timesync_tick, machine);
+    config.event = kvp_event;
+    err = enlh_kvp_create(machine->bus, &config, &machine->services.kvp);
+    if (err)
+        return err;
+    err = enlh_vss_create(machine->bus, &vss, &machine->services.vss);
+    if (err)
+        return err;
+    return start_ticks(machine);
 }
 
 void
@@ -146,5 +203,9 @@ enlm_services_fini(struct enlm_machine *machine)
         enlh_timesync_destroy(services->timesync);
     if (services->shutdown)
         enlh_shutdown_destroy(services->shutdown);
+    if (services->kvp)
+        enlh_kvp_destroy(services->kvp);
+    if (services->vss)
+        enlh_vss_destroy(services->vss);
     memset(services, 0, sizeof(*services));
 }

@@ -293,6 +293,87 @@ server_hears_news_from_any_thread_and_bounds_them(void **state)
     close(fd);
 }
 
+/* A command whose answer comes later; the next one of this client waits for it. */
+static uint32_t
+ask_for_later(int fd)
+{
+    rig.error = ENLM_CONTROL_LATER;
+    tell(fd, "{\"execute\":\"hv-vss-thaw\",\"id\":7}{\"execute\":\"cont\",\"id\":8}");
+    rig.error = 0;
+    assert_string_equal(hear(fd), "");
+    return enlm_control_ticket(control);
+}
+
+static void
+server_answers_later_and_in_order(void **state)
+{
+    int fd = come_and_negotiate(), other = come_and_negotiate();
+    uint32_t ticket;
+
+    (void)state;
+    ticket = ask_for_later(fd);
+    tell(other, "{\"execute\":\"stop\"}");
+    assert_string_equal(hear(other), "{\"return\":{}}\n");
+    assert_int_equal(rig.runs[ENLM_CONTROL_CONT], 0);
+    enlm_control_answer(control, ticket, 0, json_pack("{sb}", "late", true), NULL);
+    assert_int_equal(rig.wakes, 1);
+    enlm_control_deliver(control);
+    assert_string_equal(hear(fd), "{\"return\":{\"late\":true},\"id\":7}\n"
+                                  "{\"return\":{},\"id\":8}\n");
+    ticket = ask_for_later(fd);
+    enlm_control_answer(control, ticket, -ENL_E_IO, NULL, "the guest says no");
+    enlm_control_deliver(control);
+    assert_non_null(strstr(hear(fd), "\"desc\":\"the guest says no\"},\"id\":7}"));
+    close(fd);
+    close(other);
+}
+
+static void
+server_answers_later_who_has_shut_its_side(void **state)
+{
+    int fd = come_and_negotiate();
+    uint32_t ticket = ask_for_later(fd);
+
+    (void)state;
+    shutdown(fd, SHUT_WR);
+    turn();
+    enlm_control_answer(control, ticket, 0, NULL, NULL);
+    enlm_control_deliver(control);
+    assert_memory_equal(hear(fd), "{\"return\":{},\"id\":7}", 20);
+    turn();
+    close(fd);
+}
+
+/*
+ * Its place is free when something could not be sent to it. The answer must not be taken for
+ * that to who came in its place, nor push that out.
+ */
+static void
+server_drops_the_answer_of_who_has_gone(void **state)
+{
+    int fd = come_and_negotiate();
+    uint32_t ticket = ask_for_later(fd), next;
+
+    (void)state;
+    close(fd);
+    turn();
+    assert_int_equal(enlm_control_clients(control), 1);
+    enlm_control_tell(control, ENLM_CONTROL_STOPPED, NULL);
+    enlm_control_deliver(control);
+    assert_int_equal(enlm_control_clients(control), 0);
+    fd = come_and_negotiate();
+    next = ask_for_later(fd);
+    assert_int_not_equal(next, ticket);
+    enlm_control_answer(control, ticket, 0, json_true(), NULL);
+    enlm_control_deliver(control);
+    assert_string_equal(hear(fd), "");
+    enlm_control_answer(control, next, 0, NULL, NULL);
+    enlm_control_answer(control, ticket, 0, json_true(), NULL);
+    enlm_control_deliver(control);
+    assert_memory_equal(hear(fd), "{\"return\":{},\"id\":7}", 20);
+    close(fd);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -308,6 +389,9 @@ main(void)
         CASE(server_drops_a_client_that_never_reads),
         CASE(server_bounds_what_waits_for_a_client),
         CASE(server_hears_news_from_any_thread_and_bounds_them),
+        CASE(server_answers_later_and_in_order),
+        CASE(server_answers_later_who_has_shut_its_side),
+        CASE(server_drops_the_answer_of_who_has_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,11 +19,15 @@
 
 struct enlm_control;
 
+#define ENLM_CONTROL_LATER 1 /* enlm_control_answer() comes */
+
 struct enlm_control_ops {
     /*
      * Carry out a command. arguments (borrowed) are as the schema has them, NULL: none.
-     * Returns 0, and an owned answer in *out or NULL for an empty one; or with a sentence
-     * in why -ENL_E_NOENT: no such device; any other: it failed. Thread: loop.
+     * Returns 0, and an owned answer in *out or NULL for an empty one; ENLM_CONTROL_LATER
+     * to answer enlm_control_ticket() when the guest has done its part, until when the
+     * client's next command waits; or with a sentence in why -ENL_E_NOENT: no such device;
+     * any other: it failed. Thread: loop.
      */
     int (*run)(void *ctx, enum enlm_control_verb verb, const json_t *arguments,
                json_t **out, char why[ENLM_CONTROL_WHY]);
@@ -47,8 +51,16 @@ void enlm_control_destroy(struct enlm_control *control);
  */
 void enlm_control_tell(struct enlm_control *control, enum enlm_control_news news,
                        json_t *data);
-/* Send what was told. Thread: loop. */
+/* Send what was told and answered. Thread: loop. */
 void enlm_control_deliver(struct enlm_control *control);
+/* Within run(): the number of the command, not 0. Thread: loop. */
+uint32_t enlm_control_ticket(const struct enlm_control *control);
+/*
+ * The answer to a command that was to be answered later, once: as run() returns it. Takes
+ * value; why is borrowed. A client that has gone hears nothing. Thread: any.
+ */
+void enlm_control_answer(struct enlm_control *control, uint32_t ticket, int result,
+                         json_t *value, const char *why);
 /* Some time has passed: a client that took nothing in two of them is dropped. Thread: loop. */
 void enlm_control_tick(struct enlm_control *control);
 

@@ -13,9 +13,6 @@
 
 #define LIST 17000u /* bytes: two paths with every comma doubled, and the rest */
 
-typedef int (*verb_fn)(struct enlm_machine *machine, const json_t *arguments,
-                       json_t **out, char why[ENLM_CONTROL_WHY]);
-
 /* ---- whether it runs ---- */
 
 static int
@@ -273,11 +270,19 @@ block_resize(struct enlm_machine *machine, const json_t *arguments, json_t **out
 
 /* ---- all of them ---- */
 
-static const verb_fn verbs[ENLM_CONTROL_VERBS] = {
+static const enlm_control_verb_fn verbs[ENLM_CONTROL_VERBS] = {
     [ENLM_CONTROL_BLOCK_RESIZE] = block_resize,
     [ENLM_CONTROL_CONT] = cont,
     [ENLM_CONTROL_DEVICE_ADD] = device_add,
     [ENLM_CONTROL_DEVICE_DEL] = device_del,
+    [ENLM_CONTROL_IP_GET] = enlm_control_ip_get,
+    [ENLM_CONTROL_IP_SET] = enlm_control_ip_set,
+    [ENLM_CONTROL_KVP_DELETE] = enlm_control_kvp_delete,
+    [ENLM_CONTROL_KVP_GET] = enlm_control_kvp_get,
+    [ENLM_CONTROL_KVP_LIST] = enlm_control_kvp_list,
+    [ENLM_CONTROL_KVP_SET] = enlm_control_kvp_set,
+    [ENLM_CONTROL_VSS_FREEZE] = enlm_control_vss_freeze,
+    [ENLM_CONTROL_VSS_THAW] = enlm_control_vss_thaw,
     [ENLM_CONTROL_QUERY_DEVICES] = query_devices,
     [ENLM_CONTROL_QUERY_HV] = query_hv,
     [ENLM_CONTROL_QUERY_STATUS] = query_status,

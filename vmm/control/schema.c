@@ -50,6 +50,51 @@ static const struct enlm_control_member device_add_args[] = {
     END,
 };
 
+#define POOLS "external|guest|auto|auto-external|auto-internal"
+
+static const struct enlm_control_member kvp_list_args[] = {
+    {"pool", ENLM_CONTROL_STRING, OPTIONAL, "whose pairs (auto: what it is)", POOLS,
+     NULL},
+    END,
+};
+
+static const struct enlm_control_member kvp_key_args[] = {
+    {"pool", ENLM_CONTROL_STRING, REQUIRED, "whose pairs", POOLS, NULL},
+    {"key", ENLM_CONTROL_STRING, REQUIRED, "up to 255 characters", NULL, NULL},
+    END,
+};
+
+static const struct enlm_control_member kvp_set_args[] = {
+    {"pool", ENLM_CONTROL_STRING, OPTIONAL, "whose pairs (external: the host's)", POOLS,
+     NULL},
+    {"key", ENLM_CONTROL_STRING, REQUIRED, "up to 255 characters", NULL, NULL},
+    {"value", ENLM_CONTROL_STRING, REQUIRED, "up to 1023 characters", NULL, NULL},
+    END,
+};
+
+static const struct enlm_control_member ip_get_args[] = {
+    {"adapter", ENLM_CONTROL_STRING, REQUIRED, "its MAC address, 00:15:5D:...", NULL,
+     NULL},
+    END,
+};
+
+static const struct enlm_control_member ip_set_args[] = {
+    {"adapter", ENLM_CONTROL_STRING, REQUIRED, "its instance, a GUID", NULL, NULL},
+    {"dhcp", ENLM_CONTROL_BOOL, OPTIONAL, "ask for addresses by DHCP (false)", NULL,
+     NULL},
+    {"address", ENLM_CONTROL_STRING, OPTIONAL, "with ; between several", NULL, NULL},
+    {"subnet", ENLM_CONTROL_STRING, OPTIONAL, "a mask for each address", NULL, NULL},
+    {"gateway", ENLM_CONTROL_STRING, OPTIONAL, "with ; between several", NULL, NULL},
+    {"dns", ENLM_CONTROL_STRING, OPTIONAL, "with ; between several", NULL, NULL},
+    END,
+};
+
+static const struct enlm_control_member freeze_args[] = {
+    {"hold", ENLM_CONTROL_INT, OPTIONAL,
+     "seconds after which it is thawed by itself, up to 900 (30)", NULL, NULL},
+    END,
+};
+
 static const struct enlm_control_member id_args[] = {
     {"id", ENLM_CONTROL_STRING, REQUIRED, "the device's id", NULL, NULL},
     END,
@@ -67,6 +112,24 @@ static const struct enlm_control_member devices_returns[] = {
     {"driver", ENLM_CONTROL_STRING, REQUIRED, "what it is", NULL, NULL},
     {"leaving", ENLM_CONTROL_BOOL, REQUIRED,
      "it was taken away, and the guest has not let go yet", NULL, NULL},
+    END,
+};
+
+static const struct enlm_control_member kvp_returns[] = {
+    {"key", ENLM_CONTROL_STRING, REQUIRED, "its name", NULL, NULL},
+    {"value", ENLM_CONTROL_STRING, REQUIRED, "numbers in decimal", NULL, NULL},
+    END,
+};
+
+static const struct enlm_control_member ip_returns[] = {
+    {"adapter", ENLM_CONTROL_STRING, REQUIRED, NULL, NULL, NULL},
+    {"ipv4", ENLM_CONTROL_BOOL, REQUIRED, "it has such addresses", NULL, NULL},
+    {"ipv6", ENLM_CONTROL_BOOL, REQUIRED, "it has such addresses", NULL, NULL},
+    {"dhcp", ENLM_CONTROL_BOOL, REQUIRED, "they come by DHCP", NULL, NULL},
+    {"address", ENLM_CONTROL_STRING, REQUIRED, "with ; between several", NULL, NULL},
+    {"subnet", ENLM_CONTROL_STRING, REQUIRED, "a mask or a length for each", NULL, NULL},
+    {"gateway", ENLM_CONTROL_STRING, REQUIRED, NULL, NULL, NULL},
+    {"dns", ENLM_CONTROL_STRING, REQUIRED, NULL, NULL, NULL},
     END,
 };
 
@@ -226,6 +289,27 @@ const struct enlm_control_command enlm_control_commands[ENLM_CONTROL_VERBS] = {
         {"device_del",
          "Take a device away. DEVICE_DELETED comes when the guest has let go.", id_args,
          NULL, false},
+    [ENLM_CONTROL_IP_GET] = {"hv-ip-get", "Ask the guest for an adapter's addresses.",
+                             ip_get_args, ip_returns, false},
+    [ENLM_CONTROL_IP_SET] = {"hv-ip-set", "Give an adapter of the guest its addresses.",
+                             ip_set_args, NULL, false},
+    [ENLM_CONTROL_KVP_DELETE] = {"hv-kvp-delete", "Take a pair out of a guest's pool.",
+                                 kvp_key_args, NULL, false},
+    [ENLM_CONTROL_KVP_GET] = {"hv-kvp-get", "Ask the guest for the value of a key.",
+                              kvp_key_args, kvp_returns, false},
+    [ENLM_CONTROL_KVP_LIST] = {"hv-kvp-list", "Ask the guest for all pairs of a pool.",
+                               kvp_list_args, kvp_returns, true},
+    [ENLM_CONTROL_KVP_SET] = {"hv-kvp-set", "Put a pair into a guest's pool.",
+                              kvp_set_args, NULL, false},
+    [ENLM_CONTROL_VSS_FREEZE] = {"hv-vss-freeze",
+                                 "Have the guest write out its file systems and hold "
+                                 "them still: its disks may be "
+                                 "copied from the answer on, until the thaw.",
+                                 freeze_args, NULL, false},
+    [ENLM_CONTROL_VSS_THAW] = {"hv-vss-thaw",
+                               "Let the guest go on. Fails when the guest was thawed by "
+                               "itself before: what was copied is not of one moment.",
+                               NULL, NULL, false},
     [ENLM_CONTROL_CAPABILITIES] =
         {"qmp_capabilities",
          "The first command of a connection; there are no capabilities.", NULL, NULL,
@@ -286,6 +370,20 @@ static const struct enlm_control_member heartbeat_data[] = {
     END,
 };
 
+static const struct enlm_control_member kvp_data[] = {
+    {"version", ENLM_CONTROL_STRING, REQUIRED, "that was agreed with the guest", NULL,
+     NULL},
+    END,
+};
+
+static const struct enlm_control_member vss_data[] = {
+    {"state", ENLM_CONTROL_STRING, REQUIRED, NULL, "ready|frozen|failed|expired|thawed",
+     NULL},
+    {"status", ENLM_CONTROL_STRING, REQUIRED, "the guest's word, hexadecimal", NULL,
+     NULL},
+    END,
+};
+
 static const struct enlm_control_member reset_data[] = {
     {"guest", ENLM_CONTROL_BOOL, REQUIRED, "the guest did it, not the host", NULL, NULL},
     END,
@@ -308,6 +406,11 @@ const struct enlm_control_event enlm_control_events[ENLM_CONTROL_EVENTS] = {
     [ENLM_CONTROL_HV_HEARTBEAT] = {"HV_HEARTBEAT",
                                    "The guest's heartbeat came, came again, or was lost.",
                                    heartbeat_data},
+    [ENLM_CONTROL_HV_KVP] = {"HV_KVP", "The guest's key-value pairs can be asked for.",
+                             kvp_data},
+    [ENLM_CONTROL_HV_VSS] = {"HV_VSS",
+                             "What became of a freeze, or that one is possible.",
+                             vss_data},
     [ENLM_CONTROL_RESET] = {"RESET", "The guest starts anew.", reset_data},
     [ENLM_CONTROL_RESUME] = {"RESUME", "The guest runs again.", NULL},
     [ENLM_CONTROL_SHUTDOWN] = {"SHUTDOWN", "The machine ends.", shutdown_data},

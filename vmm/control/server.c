@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,6 +33,15 @@ struct client {
     size_t output_first, output_len, output_room;
     bool ended; /* sends nothing any more */
     uint32_t stalled;
+    uint32_t ticket; /* of its last command */
+};
+
+/* An answer that was made on some thread, for the loop. */
+struct answer {
+    uint32_t ticket; /* 0: none */
+    int result;
+    json_t *value;
+    char why[ENLM_CONTROL_WHY];
 };
 
 struct enlm_control {
@@ -40,9 +50,12 @@ struct enlm_control {
     const struct enlm_control_ops *ops;
     void *ctx;
     struct client clients[ENLM_CONTROL_CLIENTS];
-    pthread_mutex_t lock; /* of the news */
+    uint32_t tickets;     /* given so far; the remainder of CLIENTS is the client's */
+    uint32_t ticket;      /* of the command that is being carried out */
+    pthread_mutex_t lock; /* of the news and the answers */
     char *news[ENLM_CONTROL_NEWS];
     uint32_t news_count;
+    struct answer answers[ENLM_CONTROL_CLIENTS]; /* each client waits for one at most */
 };
 
 /* ---- output ---- */
@@ -53,7 +66,7 @@ drop(struct client *client)
     enlm_loop_remove(client->control->loop, client->fd);
     close(client->fd);
     client->fd = -1;
-    enlm_control_frame_fini(&client->session.frame);
+    enlm_control_session_fini(&client->session);
     free(client->output);
     client->output = NULL;
 }
@@ -113,12 +126,13 @@ write_some(struct client *client)
 static void
 settle(struct client *client)
 {
-    if (client->ended && !waiting(client)) {
+    if (client->ended && !waiting(client) && !client->session.is_waiting) {
         drop(client);
         return;
     }
     enlm_loop_listen(client->control->loop, client->fd,
-                     !client->ended && waiting(client) < BUSY, waiting(client) != 0);
+                     !client->ended && !client->input_len && waiting(client) < BUSY,
+                     waiting(client) != 0);
 }
 
 /* Takes line. Returns false when the client has gone. */
@@ -140,13 +154,27 @@ say(struct client *client, char *line)
 
 /* ---- input ---- */
 
+/* The number of its next command: not one that somebody may still answer. */
+static uint32_t
+next_ticket(struct client *client)
+{
+    struct enlm_control *control = client->control;
+
+    control->tickets += ENLM_CONTROL_CLIENTS;
+    client->ticket = control->tickets + (uint32_t)(client - control->clients);
+    return client->ticket;
+}
+
 /* Handles what was read. Returns false when the client has gone. */
 static bool
 converse(struct client *client)
 {
-    while (client->input_len && waiting(client) < BUSY) {
+    while (client->input_len && !client->session.is_waiting && waiting(client) < BUSY) {
         char *line;
-        long taken =
+        long taken;
+
+        client->control->ticket = next_ticket(client);
+        taken =
             enlm_control_converse(&client->session, client->input + client->input_first,
                                   client->input_len, &line);
 
@@ -270,6 +298,67 @@ spread(struct enlm_control *control, const char *line)
     }
 }
 
+/* ---- answers that come later ---- */
+
+uint32_t
+enlm_control_ticket(const struct enlm_control *control)
+{
+    return control->ticket;
+}
+
+void
+enlm_control_answer(struct enlm_control *control, uint32_t ticket, int result,
+                    json_t *value, const char *why)
+{
+    struct answer *answer = &control->answers[ticket % ENLM_CONTROL_CLIENTS];
+    json_t *old = value;
+
+    pthread_mutex_lock(&control->lock);
+    /* The older of two is for a client that has gone. */
+    if (!answer->ticket || (int32_t)(ticket - answer->ticket) > 0) {
+        old = answer->value;
+        answer->ticket = ticket;
+        answer->result = result;
+        answer->value = value;
+        snprintf(answer->why, sizeof(answer->why), "%s", why ? why : "it failed");
+    }
+    pthread_mutex_unlock(&control->lock);
+    json_decref(old);
+    control->ops->wake(control->ctx);
+}
+
+static void
+deliver_answer(struct client *client, const struct answer *answer)
+{
+    bool wanted =
+        client->fd >= 0 && client->session.is_waiting && client->ticket == answer->ticket;
+
+    if (!wanted) {
+        json_decref(answer->value);
+        return;
+    }
+    if (say(client, enlm_control_finish(&client->session, answer->result, answer->value,
+                                        answer->why)) &&
+        converse(client))
+        settle(client);
+}
+
+static void
+deliver_answers(struct enlm_control *control)
+{
+    for (uint32_t i = 0; i < ENLM_CONTROL_CLIENTS; i++) {
+        struct answer answer;
+
+        pthread_mutex_lock(&control->lock);
+        answer = control->answers[i];
+        control->answers[i].ticket = 0;
+        control->answers[i].value = NULL;
+        pthread_mutex_unlock(&control->lock);
+        if (answer.ticket)
+            deliver_answer(&control->clients[i], &answer);
+    }
+}
+
 void
 enlm_control_deliver(struct enlm_control *control)
 {
@@ -285,6 +374,7 @@ enlm_control_deliver(struct enlm_control *control)
         spread(control, news[i]);
         free(news[i]);
     }
+    deliver_answers(control);
 }
 
 void

@@ -96,6 +96,34 @@ success(json_t *value, json_t *id)
     return line_of(answer);
 }
 
+/* Takes value. */
+static char *
+answer(int result, json_t *value, const char *why, json_t *id)
+{
+    if (result)
+        return refusal(result == -ENL_E_NOENT ? NO_DEVICE : GENERIC, why, id);
+    return success(value, id);
+}
+
+char *
+enlm_control_finish(struct enlm_control_session *session, int result, json_t *value,
+                    const char *why)
+{
+    char *line = answer(result, value, why, session->id);
+
+    json_decref(session->id);
+    session->id = NULL;
+    session->is_waiting = false;
+    return line;
+}
+
+void
+enlm_control_session_fini(struct enlm_control_session *session)
+{
+    json_decref(session->id);
+    enlm_control_frame_fini(&session->frame);
+}
+
 /* ---- commands that need no machine ---- */
 
 static json_t *
@@ -195,9 +223,12 @@ execute(struct enlm_control_session *session, const struct request *request)
     if (wrong)
         return refusal(GENERIC, wrong, request->id);
     err = carry_out(session, verb, request->arguments, &out, why);
-    if (err)
-        return refusal(err == -ENL_E_NOENT ? NO_DEVICE : GENERIC, why, request->id);
-    return success(out, request->id);
+    session->is_waiting = err == ENLM_CONTROL_LATER;
+    if (session->is_waiting) {
+        session->id = json_incref(request->id);
+        return NULL;
+    }
+    return answer(err, out, why, request->id);
 }
 
 static char *
@@ -242,5 +273,5 @@ enlm_control_converse(struct enlm_control_session *session, const char *bytes, s
     case ENLM_CONTROL_GOT_NO_MEMORY:
         break;
     }
-    return *line ? (long)taken : -ENL_E_NOMEM;
+    return *line || session->is_waiting ? (long)taken : -ENL_E_NOMEM;
 }

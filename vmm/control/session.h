@@ -13,15 +13,21 @@ struct enlm_control_session {
     void *ctx;
     struct enlm_control_frame frame;
     bool negotiated;
+    bool is_waiting; /* for the answer of a command: the next one is not read yet */
+    json_t *id;      /* of that command, or NULL */
 };
 
 /* The first line, owned; NULL: no memory. */
 char *enlm_control_greeting(void);
 /* The line of an event that happens now, owned. Takes data. Thread: any. */
 char *enlm_control_event_line(enum enlm_control_news news, json_t *data);
+/* The line of that answer, owned; NULL: no memory. Takes value. */
+char *enlm_control_finish(struct enlm_control_session *session, int result, json_t *value,
+                          const char *why);
+void enlm_control_session_fini(struct enlm_control_session *session);
 /*
  * Take bytes, at most up to the end of one object. *line is what to answer, owned, or
- * NULL. Returns how many bytes were taken, or -ENL_E_NOMEM.
+ * NULL; nothing may be fed while the session waits. Returns how many bytes were taken, or -ENL_E_NOMEM.
  */
 ENL_MUST_CHECK long enlm_control_converse(struct enlm_control_session *session,
                                           const char *bytes, size_t len, char **line);
