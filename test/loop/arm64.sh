@@ -4,12 +4,12 @@
 # test/loop/arm64.sh BUILD [SEEDS] - both halves in one process, as arm64 code under an emulator, as TAP.
 #
 # Builds the libraries and the loop tests for arm64 in BUILD/arm64 (test/loop/arm64.ini says with what) and runs
-# each test with SEEDS seeds in all, 50 when not told: fewer than on this machine's own processor, because what
+# each test with SEEDS seeds in all, 10 when not told: fewer than on this machine's own processor, because what
 # differs here is the code and not the schedules. The emulator runs them as processes: no kernel is booted.
 set -u -o pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 build=${1:-build}/arm64
-seeds=${2:-50}
+seeds=${2:-10}
 emulator=(qemu-aarch64-static -L /usr/aarch64-linux-gnu)
 
 build_it()
