@@ -29,9 +29,11 @@ page_hand_over(struct enlg_partition *partition, void *page)
     if (rc)
         return rc;
     rc = reg_get(partition, ENL_REG_HYPERCALL, &value);
+    if (!rc && (value & (ENL_HYPERCALL_GPA | ENL_HYPERCALL_ENABLE)) != want)
+        rc = -ENL_E_IO;
     if (rc)
-        return rc;
-    return (value & (ENL_HYPERCALL_GPA | ENL_HYPERCALL_ENABLE)) == want ? 0 : -ENL_E_IO;
+        (void)reg_set(partition, ENL_REG_HYPERCALL, 0);
+    return rc;
 }
 
 static int

@@ -166,6 +166,7 @@ hypercall_page_that_does_not_enable_is_noticed(void **state)
     assert_int_equal(init(), 0);
     rig.ignore_reg = ENL_REG_HYPERCALL;
     assert_int_equal(enable(), -ENL_E_IO);
+    assert_int_equal(rig_reg_writes(ENL_REG_HYPERCALL), 2); /* and taken back */
     rig.ignore_reg = 0;
     rig.map_fails = true;
     assert_int_equal(enable(), -ENL_E_NOMEM);
