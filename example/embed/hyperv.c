@@ -110,8 +110,8 @@ static uint32_t diskReap(struct enlh_block_queue *q)
 	return count;
 }
 
-static const struct enlh_block_ops diskOps = { sizeof diskOps, diskInfo, diskOpen, diskClose,
-	diskSubmit, diskKick, diskReap };
+static const struct enlh_block_ops diskOps = { .size = sizeof diskOps, .info = diskInfo, .queue_open = diskOpen,
+	.queue_close = diskClose, .submit = diskSubmit, .kick = diskKick, .reap = diskReap };
 
 /* ---- a thread for each open channel ---- */
 
@@ -183,8 +183,8 @@ static void loopWake(void *ctx)
 	eventfd_write(bell, 1);
 }
 
-static const struct enlh_vmbus_ops busOps = { sizeof busOps, loopWake, channelStart, channelStop,
-	channelWake };
+static const struct enlh_vmbus_ops busOps = { .size = sizeof busOps, .loop_wake = loopWake,
+	.channel_start = channelStart, .channel_stop = channelStop, .channel_wake = channelWake };
 
 /* ---- what we are told ---- */
 

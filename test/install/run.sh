@@ -101,10 +101,8 @@ guest_links_freestanding()
 
 example_builds()
 {
-    cp -r example/embed "$work/embed" && cd "$work/embed" || return 1
-    rm -f tinyvm dsdt.hex
-    PKG_CONFIG_PATH=$pc PKG_CONFIG_SYSROOT_DIR=$stage make -s CFLAGS='-O1 -Werror' tinyvm || return 1
-    cd "$OLDPWD" || return 1
+    cp -r example/embed "$work/embed" && rm -f "$work"/embed/{tinyvm,dsdt.hex} || return 1
+    PKG_CONFIG_PATH=$pc PKG_CONFIG_SYSROOT_DIR=$stage make -s -C "$work/embed" CFLAGS='-O1 -Werror' tinyvm || return 1
     "$work/embed/tinyvm" >"$work/usage" 2>&1 || true
     grep "usage: tinyvm" "$work/usage"
 }
@@ -117,9 +115,9 @@ example_keeps_its_size()
 # A copy of the folder, and an image that a VMM can enter: one note, of Xen's type 18.
 unikernel_builds()
 {
-    cp -r example/unikernel "$work/unikernel" && cd "$work/unikernel" || return 1
-    PKG_CONFIG_PATH=$pc PKG_CONFIG_SYSROOT_DIR=$stage make -s CFLAGS='-O1 -Werror' unikernel.elf || return 1
-    cd "$OLDPWD" || return 1
+    cp -r example/unikernel "$work/unikernel" || return 1
+    PKG_CONFIG_PATH=$pc PKG_CONFIG_SYSROOT_DIR=$stage make -s -C "$work/unikernel" CFLAGS='-O1 -Werror' unikernel.elf ||
+        return 1
     readelf -n "$work/unikernel/unikernel.elf" | grep -E 'Xen .*0x00000004'
 }
 
