@@ -9,7 +9,14 @@
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 
-interrupts() { awk -v name="$1:" '$1 == name { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
+# Of all CPUs, or of the one given.
+interrupts()
+{
+    awk -v name="$1:" -v cpu="$2" '
+        $1 == name && cpu != "" { n = $(cpu + 2) }
+        $1 == name && cpu == "" { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i }
+        END { print n + 0 }' /proc/interrupts
+}
 msr() { rdmsr -p "${2:-0}" -0 "$1" 2>/dev/null; }
 
 # All CPUs agree that a bit of an MSR is set: prints the values.
@@ -35,6 +42,7 @@ rising()
 
 clock=/sys/devices/system/clocksource/clocksource0
 vmbus=/sys/bus/vmbus/devices
+tables=/sys/firmware/acpi/tables
 
 report_detection()
 {
@@ -63,6 +71,12 @@ report_registers()
     wanted no-stimer || row M17 "$(value=$(msr 0x400000b0); [ "$((0x${value:-0}))" != 0 ] && echo "STIMER0: $value")"
 }
 
+# Reads of a port that no device has give ones; the cloud kernel lets nobody try.
+pit_is_silent()
+{
+    [ ! -c /dev/port ] || [ "$(dd if=/dev/port bs=1 skip=64 count=1 2>/dev/null | od -An -tx1)" = ' ff' ]
+}
+
 report_clocks()
 {
     current=$(cat "$clock/current_clocksource")
@@ -73,6 +87,7 @@ report_clocks()
             "current clocksource: $current"
     fi
     row T15 "$(grep -q hpet "$clock/available_clocksource" || echo 'no HPET')"
+    row T15.pit "$(pit_is_silent && ! grep -q -i pit /sys/devices/system/clockevents/*/current_device && echo 'no PIT')"
     row T05 "$(/run/enlight/vdso 2>&1 | grep '^vDSO')" "$(/run/enlight/vdso 2>&1)"
     wanted no-stimer && return
     row T07 "$(grep Hyper-V /sys/devices/system/clockevents/clockevent0/current_device)"
@@ -95,10 +110,53 @@ report_vmbus()
     row DI02 "$(log_line 'Heartbeat IC version')"
     row DI03 "$(log_line 'TimeSync IC version')"
     row DI04 "$(log_line 'Shutdown IC version')"
+    row B10 "$([ ! -e $tables/DMAR ] && [ ! -e $tables/IVRS ] && log_line 'APIC routing to')" "$(dmesg | grep -i x2apic)"
+    case $(uname -r) in 6.1.*) ;; *) report_other_driver ;; esac
     if wanted cpus2; then
         row S17 "$(cat $vmbus/*/channels/*/cpu | sort -u | tr '\n' ' ' | grep '0 1' | sed 's/^/channels on CPUs /')"
+        report_moves
         row DS05 "$(ls -d /sys/block/sda/mq/1 && ls -d $vmbus/*/channels/* | wc -l | sed 's/$/ channels/')"
     fi
+}
+
+# All of the disk's channels on one CPU: how many interrupts come to the two while it is read.
+interrupts_when_on()
+{
+    for channel in "$1"/channels/*/cpu; do
+        [ "$(cat "$channel")" = "$2" ] || echo "$2" > "$channel" || return
+    done
+    before0=$(interrupts HYP 0) before1=$(interrupts HYP 1)
+    dd if=/dev/sda of=/dev/null bs=4096 count=128 iflag=direct 2>/dev/null
+    echo $(($(interrupts HYP 0) - before0)) $(($(interrupts HYP 1) - before1))
+}
+
+# A channel can be given to another CPU while it is in use, and back.
+report_moves()
+{
+    disk=$(readlink -f /sys/block/sda/device)
+    disk=${disk%%/host*}
+    first=$(interrupts_when_on "$disk" 0) second=$(interrupts_when_on "$disk" 1)
+    row V36 "$(echo "$first $second" | awk '$1 > 4 * $2 && $4 > 4 * $3 {
+        print "interrupts of 128 reads on CPU 0 and 1:", $1, $2, "and after the move:", $3, $4 }')" "'$first', then '$second'"
+    row R27 "$(say_if "$(cat "$disk"/channels/*/cpu | sort -u)" 1 'all channels of the disk are on CPU 1')"
+}
+
+# Another driver takes a service's channel, opens it and gives it back. Seen: that of 6.1 wants a monitor page.
+report_other_driver()
+{
+    modprobe -q uio_hv_generic || return
+    time=$(grep -l 9527e630 $vmbus/*/class_id)
+    time=${time%/class_id}
+    drivers=/sys/bus/vmbus/drivers name=${time##*/}
+    echo "$name" > "$drivers/hv_utils/unbind"
+    echo uio_hv_generic > "$time/driver_override"
+    echo "$name" > "$drivers/uio_hv_generic/bind"
+    row V59 "$([ "$(cat /sys/class/uio/uio0/name)" = uio_hv_generic ] && exec 5<>/dev/uio0 &&
+        echo "uio0 has $name, channel state $(cat "$time/state")")" "$(dmesg | tail -n 2)"
+    echo "$name" > "$drivers/uio_hv_generic/unbind"
+    echo > "$time/driver_override"
+    echo "$name" > "$drivers/hv_utils/bind"
+    row V59.back "$(say_if "$(dmesg | grep -c 'TimeSync IC version')" 2 'the service is there again')" "$(dmesg | tail -n 2)"
 }
 
 # A file system is made, filled, taken away, mounted again and compared.
