@@ -11,6 +11,7 @@
 # "--check DIR POINT SEED [MORE]": one image, with MORE files expected than are safe.
 set -u
 here=$(dirname "$(readlink -f "$0")")
+PATH=$PATH:/usr/sbin:/sbin
 fs_end=$((16 << 20))
 
 # Prints how many files are safe at a point: their markers stand in the trace before it.
@@ -34,8 +35,9 @@ check_image()
     fi
     e2fsck -p "$image" >"$files.log" 2>&1
     status=$?
-    [ $status -le 1 ] || echo "point $point, seed $seed: the journal does not replay: $(tail -n 1 "$files.log")"
-    e2fsck -f -n "$image" >"$files.log" 2>&1 || echo "point $point, seed $seed: not clean: $(sed -n 3p "$files.log")"
+    [ $status -le 1 ] || echo "point $point, seed $seed: the journal does not replay: $(tr '\n' ' ' <"$files.log")"
+    e2fsck -f -n "$image" >"$files.log" 2>&1 ||
+        echo "point $point, seed $seed: not clean: $(tr '\n' ' ' <"$files.log" | head -c 300)"
     debugfs -R "rdump / $files" "$image" >/dev/null 2>&1
     [ "$safe" = 0 ] || (cd "$files" && head -n "$safe" "$dir/sums" | md5sum -c --quiet 2>&1) |
         sed "s/^/point $point, seed $seed: of $safe files: /" | head -n 1
