@@ -13,6 +13,7 @@
 #include "enlight/abi/guids.h"
 #include "enlight/abi/register.h"
 #include "test/loop/client.h"
+#include "test/loop/nic.h"
 
 #define OS_ID (ENL_GUEST_OS_ID_OPEN_SOURCE | UINT64_C(0x0100) << 48)
 
@@ -257,6 +258,8 @@ may_unload(struct guest *guest)
             guest_close_client(guest, i);
         may &= client_park(&guest->clients[i]);
     }
+    if (guest->nic)
+        may &= nic_park(guest->nic);
     return old ? guest_clients_free(guest) : may;
 }
 
@@ -352,6 +355,8 @@ bus_step(struct guest *guest, bool interrupted)
         loop_ipi(guest->loop, 0, VECTOR_VMBUS);
     ics_step(guest);
     clients_bus_step(guest);
+    if (guest->nic)
+        nic_bus_step(guest->nic);
     unload_step(guest);
     unloaded_step(guest);
     failed_step(guest);
@@ -388,6 +393,8 @@ guest_step(void *ctx, uint32_t vp)
         if (atomic_load(&guest->clients[i].vp) == vp)
             client_step(&guest->clients[i]);
     }
+    if (guest->nic)
+        nic_step(guest->nic, vp);
 }
 
 static bool
@@ -401,7 +408,7 @@ guest_wants(void *ctx, uint32_t vp)
         if (atomic_load(&guest->clients[i].vp) == vp && client_wants(&guest->clients[i]))
             return true;
     }
-    return false;
+    return guest->nic && nic_wants(guest->nic, vp);
 }
 
 void
@@ -424,6 +431,8 @@ guest_boot(struct loop *loop, const struct guest_config *config)
     guest->loop = loop;
     guest->config = *config;
     guest->rand.state = loop_rand_next(&loop->rand);
+    if (config->nic_frames)
+        guest->nic = nic_create(guest);
     loop->guest = guest;
     loop->guest_step = guest_step;
     loop->guest_wants = guest_wants;

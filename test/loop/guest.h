@@ -50,6 +50,7 @@ void model_check(struct model *model, const uint8_t *disk);
 
 struct guest;
 struct client;
+struct nic;
 
 struct client_io {
     struct enlg_storage_io io;
@@ -98,8 +99,11 @@ struct guest_config {
     uint32_t ios;        /* in flight, up to GUEST_IOS */
     uint32_t ring_pages; /* of each direction, header included */
     uint32_t io_blocks;  /* of a request, at most */
-    uint32_t lazy;       /* percent of signals that a disk sleeps over, for a while */
+    uint32_t lazy;       /* percent of signals that a device sleeps over, for a while */
     bool polls;          /* no interrupts */
+    uint32_t nic_frames; /* of each queue of a NIC; 0: leave the NIC alone */
+    uint32_t nic_sub_channels;
+    uint32_t nic_receive_pages;
     bool open_nothing;
     struct model *models[GUEST_CLIENTS]; /* by the first byte of the disk's instance */
 };
@@ -116,6 +120,7 @@ struct guest {
     struct enlg_vmbus bus;
     struct enlg_channel channels[GUEST_CHANNELS];
     struct client clients[GUEST_CLIENTS];
+    struct nic *nic; /* NULL: it has none */
     struct enlg_ic ic[GUEST_ICS];
     uint8_t *ic_memory[GUEST_ICS];
     bool ic_open[GUEST_ICS];

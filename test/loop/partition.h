@@ -24,6 +24,7 @@
 #include "enlight/host/vp.h"
 #include "test/loop/disk.h"
 #include "test/loop/rand.h"
+#include "test/loop/wire.h"
 
 #define LOOP_VPS          4u
 #define LOOP_WORKERS      256u
@@ -102,6 +103,7 @@ struct loop {
     struct loop_worker worker[LOOP_WORKERS];
     atomic_bool loop_woken;
     struct loop_disk *disks; /* a list */
+    struct wire *wire;       /* NULL: there is none */
     struct enlg_platform platform;
 
     /* The guest: what a VP does when it runs, and whether it has a reason to. */

@@ -65,7 +65,7 @@ timers_turn(struct loop *loop)
     return false;
 }
 
-enum turn { TURN_VP, TURN_LOOP, TURN_WORKER, TURN_DISK };
+enum turn { TURN_VP, TURN_LOOP, TURN_WORKER, TURN_DISK, TURN_WIRE };
 
 struct choice {
     uint8_t turn;
@@ -93,6 +93,8 @@ host_choices(struct loop *loop, struct choice *out)
         if (loop_disk_busy(d))
             out[n++] = (struct choice){.turn = TURN_DISK, .disk = d};
     }
+    if (loop->wire && wire_busy(loop->wire))
+        out[n++] = (struct choice){.turn = TURN_WIRE};
     return n;
 }
 
@@ -127,6 +129,9 @@ turn_take(struct loop *loop, const struct choice *choice)
         break;
     case TURN_WORKER:
         worker_turn(&loop->worker[choice->which]);
+        break;
+    case TURN_WIRE:
+        wire_turn(loop->wire);
         break;
     default:
         if (!loop_fault_disk(loop))

@@ -195,6 +195,7 @@ pieces_that_cannot_be_given_back_wait(void **state)
         sent++;
     }
     assert_true(nic.frames < sent);
+    assert_true(((struct enl_ring_header *)bus_ring())->pending_send_size != 0);
     for (uint32_t back = 0; back < sent; back++) {
         nic_take(ENL_NVSP_RNDIS_COMPLETE);
         assert_true(enlg_net_poll(&nic.net) >= 0);

@@ -6,7 +6,7 @@
  * here. The start asks one question after the other; a table says what each state asks
  * and what it does with the answer. What a host says about itself is cut to what can be.
  * [NVSP and RNDIS: enlight/abi/nvsp.h, enlight/abi/rndis.h]
- * Tests: test/unit/guest_net*.c.
+ * Tests: test/unit/guest_net*.c, test/loop/net.c.
  */
 #include "guest/dev/net/net.h"
 

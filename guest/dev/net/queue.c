@@ -6,7 +6,7 @@
  * the kernel's own object, and behind it the frame where it lies; both are the host's until
  * its completion, or until the channel is closed. A transaction id finds its frame once.
  * [enlight/abi/nvsp.h, enlight/abi/rndis.h]
- * Tests: test/unit/guest_net*.c.
+ * Tests: test/unit/guest_net*.c, test/loop/net.c.
  */
 #include "guest/dev/net/net.h"
 

@@ -7,7 +7,7 @@
  * parts, the checked part first, and the frame straight to where the kernel wants it. An
  * offset or a length beyond what it lies in gives the channel up.
  * [enlight/abi/nvsp.h, enlight/abi/rndis.h]
- * Tests: test/unit/guest_net*.c.
+ * Tests: test/unit/guest_net*.c, test/loop/net.c.
  */
 #include "guest/dev/net/net.h"
 

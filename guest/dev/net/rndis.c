@@ -5,7 +5,7 @@
  * Run by the start of a NIC. A question is written into the NIC's message, whose pages the
  * host reads; an answer is a private copy, and its offsets and lengths are the host's word.
  * Offsets within a message count from behind its header. [RNDIS: enlight/abi/rndis.h]
- * Tests: test/unit/guest_net*.c.
+ * Tests: test/unit/guest_net*.c, test/loop/net.c.
  */
 #include "guest/dev/net/net.h"
 
