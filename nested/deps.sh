@@ -10,7 +10,7 @@
 set -eu -o pipefail
 
 build='gcc libc6-dev make meson ninja-build pkg-config acpica-tools liburing-dev libcmocka-dev
-    zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libjansson-dev'
+    zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libjansson-dev libslirp-dev libglib2.0-dev'
 run='qemu-system-x86 busybox-static cpio e2fsprogs zstd xz-utils lz4 kmod'
 # libclang-rt-14-dev is what holds libFuzzer and the sanitizers of Debian 12's clang.
 check='clang lld libclang-rt-14-dev g++ mandoc spin valgrind gcovr shellcheck clang-format clang-tidy

@@ -182,6 +182,18 @@ set_disk(void *to, const char *value)
 }
 
 static int
+set_nic(void *to, const char *value)
+{
+    struct enlt_guest *guest = to;
+
+    if (guest->nic_count == ENLT_NICS_MAX)
+        return enlt_fail(ENLT_USAGE, "--nic: at most %u NICs.", ENLT_NICS_MAX);
+    int status = enlt_nic_parse(value, &guest->nics[guest->nic_count]);
+    guest->nic_count += !status;
+    return status;
+}
+
+static int
 set_memory(void *to, const char *value)
 {
     struct enlt_guest *guest = to;
@@ -400,6 +412,8 @@ const struct enlt_option enlt_run_options[] = {
      set_disk},
     {"controllers", NULL, 0, "N", "SCSI controllers, with disks or without (1)", NULL,
      set_controllers},
+    {"nic", NULL, 0, "LIST", "a synthetic network adapter; may be repeated",
+     enlt_nic_keys, set_nic},
     {"memory", NULL, 'm', "SIZE", "guest memory (512M)", NULL, set_memory},
     {"cpus", NULL, 0, "N", "virtual processors (1)", NULL, set_cpus},
     {"engine", NULL, 0, "auto|kernel|user",
@@ -525,6 +539,8 @@ enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words)
     for (size_t i = 0; i < guest->disk_count; i++)
         disk_words(&guest->disks[i], words);
     number_word(words, "controllers", guest->controllers);
+    for (size_t i = 0; i < guest->nic_count; i++)
+        enlt_nic_words(&guest->nics[i], words);
     enlt_words_add(words, "--memory");
     enlt_words_add(words, "%lluK", (unsigned long long)(guest->memory >> 10));
     number_word(words, "cpus", guest->cpus);

@@ -11,11 +11,13 @@
 #include "enlight/backend/block.h"
 #include "tool/accel.h"
 #include "tool/hv.h"
+#include "tool/nic.h"
 #include "tool/option.h"
 #include "vmm/machine.h"
 
 #define ENLT_DISKS_MAX 64u
 #define ENLT_PATH_LEN  4096u
+#define ENLT_NICS_MAX  8u
 
 struct enlt_disk {
     char path[ENLT_PATH_LEN];
@@ -32,6 +34,7 @@ struct enlt_guest {
     const char *control; /* the socket's path, or NULL */
     size_t disk_count;
     uint64_t controllers; /* at least so many */
+    size_t nic_count;
     uint64_t memory, cpus;
     int engine; /* enum enlk_kind */
     struct enlt_hv hv;
@@ -46,6 +49,7 @@ struct enlt_guest {
     int accel;     /* enum enlt_accel */
     int log_level; /* enum enlh_log_level */
     /* Last, as only those in use are ever touched: a process should be small. */
+    struct enlt_nic nics[ENLT_NICS_MAX];
     struct enlt_disk disks[ENLT_DISKS_MAX];
 };
 

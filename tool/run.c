@@ -30,6 +30,8 @@ struct run {
     int kernel_fd, initrd_fd, console_fd, control_fd;
     struct enlm_disk disks[ENLT_DISKS_MAX];
     size_t disk_count;
+    struct enlm_nic nics[ENLT_NICS_MAX];
+    size_t nic_count;
     struct enlk_caps caps;
     struct enlm_machine *machine;
 };
@@ -151,6 +153,34 @@ open_disks(struct run *run)
     return status;
 }
 
+/* For the control socket, as plug_disk(). */
+static int
+plug_nic(void *ctx, const char *list, struct enlm_nic *to, char why[ENLM_WHY])
+{
+    static struct enlt_nic nic;
+    const struct run *run = ctx;
+
+    enlt_capture(why, ENLM_WHY);
+    int status = enlt_nic_parse(list, &nic);
+    if (!status)
+        status = enlt_nic_open(&nic, run->guest.cpus, to);
+    enlt_capture(NULL, 0);
+    return status ? -ENL_E_INVAL : 0;
+}
+
+static int
+open_nics(struct run *run)
+{
+    int status = 0;
+
+    while (!status && run->nic_count < run->guest.nic_count) {
+        size_t i = run->nic_count;
+        status = enlt_nic_open(&run->guest.nics[i], run->guest.cpus, &run->nics[i]);
+        run->nic_count += !status;
+    }
+    return status;
+}
+
 static int
 open_console(struct run *run)
 {
@@ -177,6 +207,8 @@ open_all(struct run *run)
         status = open_input("initrd", guest->initrd, &run->initrd_fd);
     if (!status)
         status = open_disks(run);
+    if (!status)
+        status = open_nics(run);
     return status ? status : open_console(run);
 }
 
@@ -186,6 +218,9 @@ close_all(struct run *run)
     for (size_t i = 0; i < run->disk_count; i++)
         run->disks[i].release(&run->disks[i].block);
     run->disk_count = 0;
+    for (size_t i = 0; i < run->nic_count; i++)
+        enlb_net_destroy(&run->nics[i].net);
+    run->nic_count = 0;
     int *fds[] = {&run->kernel_fd, &run->initrd_fd, &run->console_fd, &run->control_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0)
@@ -267,6 +302,8 @@ fill_config(struct run *run, struct enlm_machine_config *config)
     config->disks = run->disks;
     config->disk_count = run->disk_count;
     config->controllers = (uint32_t)guest->controllers;
+    config->nics = run->nics;
+    config->nic_count = run->nic_count;
     config->engine = enlk_caps_choose(&run->caps, (enum enlk_kind)guest->engine);
     config->features = guest->hv.features;
     config->acpi_s4 = guest->acpi_s4;
@@ -274,6 +311,7 @@ fill_config(struct run *run, struct enlm_machine_config *config)
     config->console_fd = run->console_fd;
     config->control_fd = run->control_fd;
     config->open_disk = plug_disk;
+    config->open_nic = plug_nic;
     config->on_crash_continue = guest->on_crash_continue;
     config->no_reboot = guest->no_reboot;
     config->max_vmbus_version = guest->max_vmbus_version;
@@ -388,8 +426,8 @@ run_here(struct run *run)
     error = enlm_machine_create(&config, &run->machine, why);
     if (error)
         return enlt_fail(create_status(error), "%s", why);
-    run->disk_count = 0;  /* they are the machine's, */
-    run->control_fd = -1; /* and so is this */
+    run->disk_count = run->nic_count = 0; /* they are the machine's, */
+    run->control_fd = -1;                 /* and so is this */
     watch_signals(run->machine);
     atexit(enlm_machine_restore_terminal);
     enlm_machine_run(run->machine, &result);

@@ -75,3 +75,21 @@ enlm_channels_wake_fd(void *ctx, struct enlh_channel *channel)
 
     return worker ? worker->fd : -1;
 }
+
+int
+enlm_channels_watch(void *ctx, struct enlh_channel *channel, int fd)
+{
+    struct enlm_machine *machine = ctx;
+    struct enlm_worker *worker = enlm_worker_of(&machine->workers, channel);
+
+    return worker ? enlm_worker_watch(worker, fd) : -ENL_E_NOMEM;
+}
+
+/* A worker that has stopped watches nothing any more. */
+void
+enlm_channels_unwatch(void *ctx, struct enlh_channel *channel, int fd)
+{
+    (void)ctx;
+    (void)channel;
+    (void)fd;
+}

@@ -30,9 +30,10 @@ enlm_devices_init(struct enlm_machine *machine, char why[ENLM_WHY])
     int err;
 
     if (!(machine->config.features.set & ENLH_F_BIT(ENLH_F_SYNIC))) {
-        if (machine->config.disk_count)
+        if (machine->config.disk_count || machine->config.nic_count)
             return enlm_refuse(why, -ENL_E_INVAL,
-                               "disks need VMBus, and VMBus needs the feature synic");
+                               "disks and NICs need VMBus, and VMBus needs the feature "
+                               "synic");
         return 0;
     }
     err = make_bus(machine);
@@ -41,6 +42,8 @@ enlm_devices_init(struct enlm_machine *machine, char why[ENLM_WHY])
     err = enlm_scsi_init(machine, why);
     if (!err)
         err = enlm_disk_init(machine, why);
+    if (!err)
+        err = enlm_nic_init(machine, why);
     if (err)
         return err;
     err = enlm_services_init(machine);

@@ -107,7 +107,9 @@ struct enlm_machine {
     struct enlm_device_list devices;
     struct enlm_scsi *scsi[ENLM_CONTROLLERS];
     uint32_t disk_number; /* of the next disk */
-    bool owns_disks;      /* what a disk stands on is to be released */
+    struct enlm_nic *nics;
+    uint32_t nic_number; /* of the next NIC */
+    bool owns_disks;     /* what a disk or a NIC stands on is to be released */
     struct enlm_services services;
     struct enlm_control *control; /* NULL: no socket */
     bool stopped;                 /* by a user, with its clocks */
@@ -162,6 +164,8 @@ void enlm_devices_reset(struct enlm_machine *machine);
 /* channels.c: their workers. */
 extern const struct enlh_vmbus_ops enlm_channels_ops; /* ctx: the machine */
 int enlm_channels_wake_fd(void *ctx, struct enlh_channel *channel);
+int enlm_channels_watch(void *ctx, struct enlh_channel *channel, int fd);
+void enlm_channels_unwatch(void *ctx, struct enlh_channel *channel, int fd);
 
 /* scsi.c, disk.c, services.c: what the machine has at its start; one more of a kind. */
 ENL_MUST_CHECK int enlm_scsi_init(struct enlm_machine *machine, char why[ENLM_WHY]);
@@ -178,6 +182,14 @@ ENL_MUST_CHECK int enlm_disk_resize(struct enlm_machine *machine, const char *id
 /* The controller is leaving, and its disks with it; it is gone. */
 void enlm_disk_leave_all(struct enlm_scsi *scsi);
 void enlm_disk_drop_all(struct enlm_scsi *scsi);
+/* nic.c */
+ENL_MUST_CHECK int enlm_nic_init(struct enlm_machine *machine, char why[ENLM_WHY]);
+/* Takes the NIC when it succeeds. Returns 0, or an error with a sentence. Thread: loop. */
+ENL_MUST_CHECK int enlm_nic_add(struct enlm_machine *machine,
+                                const struct enlm_nic *config, char why[ENLM_WHY]);
+/* Plug the cable of a NIC in or out. Returns 0, or -ENL_E_NOENT: no such NIC. Thread: loop. */
+ENL_MUST_CHECK int enlm_nic_set_link(struct enlm_machine *machine, const char *id,
+                                     bool up);
 ENL_MUST_CHECK int enlm_services_init(struct enlm_machine *machine);
 void enlm_services_fini(struct enlm_machine *machine);
 /* A request that comes too early waits for the service to be ready. */

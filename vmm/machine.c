@@ -408,6 +408,7 @@ static int
 copy_config(struct enlm_machine *machine, const struct enlm_machine_config *config)
 {
     size_t len = config->disk_count * sizeof(*machine->disks);
+    size_t nics_len = config->nic_count * sizeof(*machine->nics);
     bool failed = false;
 
     machine->config = *config;
@@ -419,11 +420,14 @@ copy_config(struct enlm_machine *machine, const struct enlm_machine_config *conf
     machine->kernel_name = copy_string(config->kernel_name, &failed);
     machine->initrd_name = copy_string(config->initrd_name, &failed);
     machine->disks = malloc(len ? len : 1);
+    machine->nics = malloc(nics_len ? nics_len : 1);
     machine->vcpus = calloc(config->cpus, sizeof(*machine->vcpus));
-    if (failed || !machine->disks || !machine->vcpus)
+    if (failed || !machine->disks || !machine->nics || !machine->vcpus)
         return -ENL_E_NOMEM;
     if (len)
         memcpy(machine->disks, config->disks, len);
+    if (nics_len)
+        memcpy(machine->nics, config->nics, nics_len);
     for (uint32_t i = 0; i < config->cpus; i++)
         machine->vcpus[i].fd = -1;
     return 0;
@@ -543,6 +547,7 @@ enlm_machine_destroy(struct enlm_machine *machine)
     pthread_mutex_destroy(&machine->lock);
     free(machine->vcpus);
     free(machine->disks);
+    free(machine->nics);
     free(machine->cmdline);
     free(machine->kernel_name);
     free(machine->initrd_name);

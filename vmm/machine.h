@@ -10,6 +10,7 @@
 
 #include "enlight/host/block.h"
 #include "enlight/host/feature.h"
+#include "enlight/host/net.h"
 #include "enlight/host/partition.h"
 #include "enlight/kvm/engine.h"
 
@@ -32,6 +33,17 @@ struct enlm_disk {
     bool readonly;
     const char *id;     /* (optional) else "disk0" and so on; copied */
     const char *serial; /* (optional) up to 32 ASCII characters; copied */
+};
+
+struct enlm_nic {
+    struct enlh_net net; /* the machine's, once it takes the NIC, until release() */
+    /* (optional) The NIC has gone: end what it stood on. Thread: loop. */
+    void (*release)(struct enlh_net *net);
+    uint8_t mac[6];  /* all zero: the machine makes one */
+    uint32_t queues; /* most channels that the guest may have; 0: one for each CPU */
+    uint32_t mtu;    /* most that the guest may choose; 0: what the network takes */
+    bool link_down;
+    const char *id; /* (optional) else "net0" and so on; copied */
 };
 
 enum enlm_console {
@@ -66,6 +78,8 @@ struct enlm_machine_config {
     const struct enlm_disk *disks;
     size_t disk_count;
     uint32_t controllers; /* at least this many SCSI controllers, with disks or without */
+    const struct enlm_nic *nics;
+    size_t nic_count;
     enum enlk_kind engine;
     struct enlh_features
         features; /* within enlk_caps_features() of the engine, or refused */
@@ -93,6 +107,9 @@ struct enlm_machine_config {
      */
     int (*open_disk)(void *ctx, const char *list, struct enlm_disk *disk,
                      char why[ENLM_WHY]);
+    /* (optional) The same for a NIC, in the words of --nic ("user,mtu=1400"). */
+    int (*open_nic)(void *ctx, const char *list, struct enlm_nic *nic,
+                    char why[ENLM_WHY]);
     void *ctx;
 };
 

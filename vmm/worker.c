@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ make(struct enlm_worker_pool *pool)
         free(worker);
         return NULL;
     }
+    worker->epoll_fd = worker->watched_fd = -1;
     worker->next = pool->all;
     pool->all = worker;
     return worker;
@@ -52,12 +54,63 @@ enlm_worker_of(struct enlm_worker_pool *pool, struct enlh_channel *channel)
     return worker;
 }
 
+static int
+make_epoll(struct enlm_worker *worker)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = worker->fd};
+
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll_fd < 0)
+        return -ENL_E_NOMEM;
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->fd, &event) ? -ENL_E_NOMEM
+                                                                          : 0;
+}
+
+int
+enlm_worker_watch(struct enlm_worker *worker, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd};
+
+    if (worker->epoll_fd < 0 && make_epoll(worker) < 0)
+        return -ENL_E_NOMEM;
+    if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+        return -ENL_E_NOMEM;
+    worker->watched_fd = fd;
+    return 0;
+}
+
+static void
+unwatch(struct enlm_worker *worker)
+{
+    if (worker->watched_fd >= 0)
+        (void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->watched_fd, NULL);
+    worker->watched_fd = -1;
+}
+
+/* The bell is emptied only when it rang: reading it would wait. */
+static bool
+wait_for_edge(struct enlm_worker *worker)
+{
+    struct epoll_event events[2];
+    int got = epoll_wait(worker->epoll_fd, events, 2, -1);
+    uint64_t count;
+
+    for (int i = 0; i < got; i++) {
+        if (events[i].data.fd == worker->fd &&
+            read(worker->fd, &count, sizeof(count)) < 0 && errno != EINTR)
+            return false;
+    }
+    return (got >= 0 || errno == EINTR) && !atomic_load(&worker->stop);
+}
+
 /* Sleep until somebody wakes. Returns false when it is time to go. */
 static bool
 wait_for_work(struct enlm_worker *worker)
 {
     uint64_t count;
 
+    if (worker->watched_fd >= 0)
+        return wait_for_edge(worker);
     if (read(worker->fd, &count, sizeof(count)) < 0 && errno != EINTR)
         return false;
     return !atomic_load(&worker->stop);
@@ -97,6 +150,7 @@ enlm_worker_stop(struct enlm_worker *worker)
         pthread_join(worker->thread, NULL);
         worker->is_running = false;
     }
+    unwatch(worker);
     if (worker->channel)
         enlh_channel_set_worker(worker->channel, NULL);
     worker->channel = NULL;
@@ -119,6 +173,8 @@ enlm_worker_fini(struct enlm_worker_pool *pool)
 
         pool->all = worker->next;
         close(worker->fd);
+        if (worker->epoll_fd >= 0)
+            close(worker->epoll_fd);
         free(worker);
     }
 }

@@ -17,6 +17,8 @@
 struct enlm_worker {
     struct enlm_worker *next; /* in the pool's list of all */
     int fd;
+    int epoll_fd;   /* fd and watched_fd; -1 until something was watched */
+    int watched_fd; /* or -1 */
     pthread_t thread;
     bool is_running; /* thread is to be joined */
     bool is_taken;   /* a channel has it */
@@ -31,6 +33,11 @@ struct enlm_worker_pool {
 /* The channel's worker; a free one is given to it. NULL: no memory. Thread: loop. */
 struct enlm_worker *enlm_worker_of(struct enlm_worker_pool *pool,
                                    struct enlh_channel *channel);
+/*
+ * Wake it at every edge of fd too, from before its thread starts until the worker stops.
+ * One descriptor at a time. Returns 0, or -ENL_E_NOMEM. Thread: loop.
+ */
+ENL_MUST_CHECK int enlm_worker_watch(struct enlm_worker *worker, int fd);
 /* Returns 0, or -ENL_E_NOMEM: no thread. Thread: loop. */
 ENL_MUST_CHECK int enlm_worker_start(struct enlm_worker *worker);
 /* On return the thread is gone. Thread: loop. */
