@@ -69,13 +69,17 @@ copy_tree()
 compile() { ninja -C "$work/build" -j "$((($(nproc) + jobs - 1) / jobs))" --quiet "${@/#/test/}" >"$work/log" 2>&1; }
 show_log() { tail -n 5 "$work/log" | sed 's/^/# /'; }
 
-# is_green PROGRAM SECONDS: what takes longer hangs. Of the lives that a loop test tries, some are enough.
+# is_green PROGRAM SECONDS: what takes longer hangs. Of the lives that a loop test tries, some are enough. A duel of
+# two threads for each nanosecond gets the machine for itself, as far as it is ours.
 is_green()
 {
-    local few=()
-    [ "$1" != loop_life ] || few=(--seeds 1200)
+    local few=() lock=--shared
+    case $1 in
+    loop_life) few=(--seeds 1200) ;;
+    *_fence | *_stress) lock=--exclusive ;;
+    esac
     # The braces take what the shell says about a test that was killed.
-    { timeout -k 5 "$2" "$work/build/test/$1" "${few[@]}"; } >"$work/log" 2>&1
+    { flock $lock "$top/lock" timeout -k 5 "$2" "$work/build/test/$1" "${few[@]}"; } >"$work/log" 2>&1
 }
 
 # A red test notices everything, so each must be green in the tree as it is. How long it takes says when it hangs.
@@ -90,12 +94,12 @@ baseline()
     fi
     for program in "$@"; do
         began=$SECONDS
-        if ! is_green "$program" 300; then
+        if is_green "$program" 300; then
+            limit[$program]=$((15 + 5 * (SECONDS - began)))
+        else
             show_log
             echo "not ok - $program is red without a mutation"
-            exit 1
         fi
-        limit[$program]=$((15 + 5 * (SECONDS - began)))
     done
 }
 
@@ -110,6 +114,10 @@ mutate()
 judge()
 {
     local name=$1 program=$2 file=$3
+    if [ -z "${limit[$program]:-}" ]; then
+        echo "not ok - $name: $program cannot tell"
+        return
+    fi
     if ! mutate "$file" "$4"; then
         echo "not ok - $name: changes nothing in $file"
         return
