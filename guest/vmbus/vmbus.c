@@ -286,14 +286,35 @@ version_response_again(struct bus *bus, const struct enl_vmbus_version_response 
         bus->connection_id = m->version_or_connection_id;
 }
 
-static void
-version_response(struct bus *bus, const struct enl_vmbus_version_response *m)
+/*
+ * Yes to what was asked: not to a version that nobody offered, nor to what an earlier kernel
+ * asked. Seen: QEMU ends the message before the last field, and others put 0 there.
+ */
+static bool
+is_yes_to_us(const struct bus *bus, const struct enl_vmbus_version_response *m,
+             uint32_t len)
 {
-    if (bus->state == ENLG_VMBUS_CONNECTED)
+    bool whole = len >= sizeof(*m);
+
+    if (bus->version >= ENL_VMBUS_VERSION_WIN10_5_0)
+        return whole;
+    return !whole || m->version_or_connection_id == 0 ||
+           m->version_or_connection_id == bus->version;
+}
+
+static void
+version_response(struct bus *bus, const struct enl_vmbus_version_response *m,
+                 uint32_t len)
+{
+    if (bus->state != ENLG_VMBUS_CONNECTED && bus->state != ENLG_VMBUS_CONTACTING)
+        return;
+    if (m->supported && !is_yes_to_us(bus, m, len))
+        enlg_vmbus_malformed(bus);
+    else if (bus->state == ENLG_VMBUS_CONNECTED)
         version_response_again(bus, m);
-    else if (bus->state == ENLG_VMBUS_CONTACTING && m->supported)
+    else if (m->supported)
         contact_accepted(bus, m);
-    else if (bus->state == ENLG_VMBUS_CONTACTING)
+    else
         contact_refused(bus);
 }
 
@@ -358,7 +379,7 @@ length_of(uint32_t type)
     case ENL_VMBUS_GPADL_TORNDOWN:
         return sizeof(struct enl_vmbus_gpadl_torndown);
     case ENL_VMBUS_VERSION_RESPONSE:
-        return sizeof(struct enl_vmbus_version_response);
+        return ENL_VMBUS_VERSION_RESPONSE_MIN;
     case ENL_VMBUS_MODIFY_CHANNEL_RESPONSE:
         return sizeof(struct enl_vmbus_modify_channel_response);
     default:
@@ -412,7 +433,7 @@ message_handle(struct bus *bus, const struct enl_message *message)
         return;
     }
     if (head.type == ENL_VMBUS_VERSION_RESPONSE)
-        version_response(bus, m);
+        version_response(bus, m, message->payload_len);
     else if (head.type == ENL_VMBUS_UNLOAD_RESPONSE)
         unload_response(bus);
     /*

@@ -138,6 +138,47 @@ contact_hears_the_answer_that_was_its_own(void **state)
 }
 
 static void
+contact_takes_a_short_answer_below_5_0(void **state)
+{
+    struct enl_vmbus_version_response m = {.head.type = ENL_VMBUS_VERSION_RESPONSE,
+                                           .supported = 1,
+                                           .version_or_connection_id = 0x12345678};
+
+    (void)state;
+    bus.config.max_version = ENL_VMBUS_VERSION_WIN10;
+    assert_int_equal(enlg_vmbus_init(&bus.bus, &rig.partition, &bus.config), 0);
+    assert_int_equal(enlg_vmbus_connect(&bus.bus), 0);
+    bus_say(&m, 12); /* what is behind it is no part of it */
+    bus_events_are("C");
+    bus_setup(state);
+    assert_int_equal(enlg_vmbus_connect(&bus.bus), 0); /* 5.3: where to post is needed */
+    bus_say(&m, 12);
+    bus_events_are("");
+    assert_int_equal(bus_malformed(), 1);
+    bus_say_version(1, 7);
+    bus_events_are("C");
+}
+
+static void
+contact_is_no_agreement_to_what_nobody_offered(void **state)
+{
+    (void)state;
+    bus.config.max_version = ENL_VMBUS_VERSION_WIN10;
+    assert_int_equal(enlg_vmbus_init(&bus.bus, &rig.partition, &bus.config), 0);
+    assert_int_equal(enlg_vmbus_connect(&bus.bus), 0);
+    bus_say_version(1, ENL_VMBUS_VERSION_WIN8_1);
+    bus_say_version(1, 0x00070000);
+    bus_events_are("");
+    assert_int_equal(bus_malformed(), 2);
+    assert_int_equal(enlg_vmbus_state(&bus.bus), ENLG_VMBUS_CONTACTING);
+    bus_say_version(1, ENL_VMBUS_VERSION_WIN10);
+    bus_events_are("C");
+    bus_say_version(1, ENL_VMBUS_VERSION_WIN8);
+    assert_int_equal(bus_malformed(), 3);
+    assert_int_equal(enlg_vmbus_version(&bus.bus), ENL_VMBUS_VERSION_WIN10);
+}
+
+static void
 contact_drops_what_an_earlier_kernel_left(void **state)
 {
     struct enl_vmbus_version_response m = {.head.type = ENL_VMBUS_VERSION_RESPONSE};
@@ -256,7 +297,7 @@ message_too_short_is_dropped(void **state)
         {ENL_VMBUS_OPEN_RESULT, 20},
         {ENL_VMBUS_GPADL_CREATED, 20},
         {ENL_VMBUS_GPADL_TORNDOWN, 12},
-        {ENL_VMBUS_VERSION_RESPONSE, 16},
+        {ENL_VMBUS_VERSION_RESPONSE, 10},
         {ENL_VMBUS_UNLOAD_RESPONSE, 8},
         {ENL_VMBUS_ALL_OFFERS_DELIVERED, 8},
         {ENL_VMBUS_MODIFY_CHANNEL_RESPONSE, 16},
@@ -516,6 +557,8 @@ main(void)
         IDLE(contact_uses_the_connection_that_the_host_names),
         IDLE(contact_that_the_host_has_no_room_for_fails),
         IDLE(contact_hears_the_answer_that_was_its_own),
+        IDLE(contact_takes_a_short_answer_below_5_0),
+        IDLE(contact_is_no_agreement_to_what_nobody_offered),
         IDLE(contact_drops_what_an_earlier_kernel_left),
         IDLE(config_without_an_interrupt_page_stops_at_5_0),
         OFFERED(offer_is_told_as_it_came),

@@ -135,16 +135,17 @@ ENL_ABI_SIZE(struct enl_vmbus_initiate_contact_6_0, 56);
 #define ENL_VMBUS_CONNECTION_STATE_LOW_RESOURCES 1u
 #define ENL_VMBUS_CONNECTION_STATE_UNKNOWN       2u
 
-/* VERSION_RESPONSE, host to guest. A refusal has this first form whatever was asked for. */
+/* VERSION_RESPONSE, host to guest; below 5.0, and for a refusal, this form or its start. */
 struct enl_vmbus_version_response {
     struct enl_vmbus_header head;
     uint8_t supported;        /* 1 or 0 */
     uint8_t connection_state; /* ENL_VMBUS_CONNECTION_STATE_ */
     uint16_t reserved;
-    uint32_t version_or_connection_id; /* from 5.0: where to post from now on */
+    uint32_t version_or_connection_id; /* from 5.0: where to post; else what was asked */
 };
 ENL_ABI_SIZE(struct enl_vmbus_version_response, 16);
 ENL_ABI_AT(struct enl_vmbus_version_response, version_or_connection_id, 12);
+#define ENL_VMBUS_VERSION_RESPONSE_MIN 10u
 
 /* From 6.0. The monitor pages count with ENL_VMBUS_FEATURE_HOST_MONITOR_PAGES. */
 struct enl_vmbus_version_response_6_0 {
