@@ -16,6 +16,7 @@ here=$(dirname "$(readlink -f "$0")")
 
 cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout=0 interactive='' keep=''
 files=() disks=() shares=() settings=() command=()
+socket_here='' socket_there='' relay_pid=''
 work='' qemu_pid='' qemu_status=0 tail_pid='' stty_saved='' passed=''
 
 usage()
@@ -30,6 +31,7 @@ usage: nested/run.sh [OPTIONS] -- COMMAND [ARGS...]
   --share DIR[:DST]  a directory, read-only, at its own path or at DST
   --env K=V          an environment variable
   --timeout S        end L1 after S seconds, with status 124
+  --socket HERE:THERE  the UNIX socket that COMMAND, which is enlight, makes at THERE
   --interactive      COMMAND has this terminal
   --log FILE         keep L1's kernel messages here
 END
@@ -55,6 +57,7 @@ parse()
         --share) shares+=("$2") ;;
         --env) settings+=("$2") ;;
         --timeout) timeout=$2 ;;
+        --socket) socket_here=${2%:*} socket_there=${2##*:} ;;
         --log) keep=$2 ;;
         --interactive) interactive=1 && set -- "" "$@" ;;
         *) usage ;;
@@ -152,6 +155,7 @@ write_job()
             echo "interactive $rows $cols"
             echo "setting TERM$(quote "${TERM:-linux}")"
         fi
+        [ -z "$socket_here" ] || echo "carry$(quote "${command[0]}" "$socket_there")"
         echo "run$(quote "$PWD" "${command[@]}")"
     } >"$stage/job/job"
 }
@@ -198,6 +202,10 @@ describe_machine()
         machine+=(-chardev "file,id=out,path=$work/out"
             -device "virtserialport,chardev=out,name=out")
     fi
+    if [ -n "$socket_here" ]; then
+        machine+=(-chardev "socket,id=socket,path=$work/socket,server=on,wait=off"
+            -device "virtserialport,chardev=socket,name=socket")
+    fi
     machine+=(-virtfs "local,path=/usr,mount_tag=usr,$share")
     for entry in "${shares[@]}"; do
         machine+=(-virtfs "local,path=${entry%%:*},mount_tag=share$n,$share")
@@ -225,6 +233,7 @@ clean_up()
     trap '' INT TERM HUP
     stop "$qemu_pid"
     stop "$tail_pid"
+    stop "$relay_pid"
     wait 2>/dev/null || true
     [ -z "$stty_saved" ] || stty "$stty_saved" <&3 || true
     [ -z "$keep" ] || [ ! -e "$work/log" ] || cp "$work/log" "$keep"
@@ -273,6 +282,10 @@ start_machine()
     setsid setpriv --pdeathsig TERM timeout --foreground -k 10 "$timeout" \
         setpriv --pdeathsig KILL "$qemu" "${machine[@]}" <&3 2>"$work/errors" &
     qemu_pid=$!
+    if [ -n "$socket_here" ]; then
+        "${command[0]}" relay outside "$socket_here" "$work/socket" 3<&- 4>&- &
+        relay_pid=$!
+    fi
     if [ -z "$interactive" ]; then
         tail -q -s 0.1 -c +1 --pid="$qemu_pid" -f "$work/out" &
         tail_pid=$!
@@ -319,6 +332,9 @@ main()
     qemu_pid=''
     [ -z "$tail_pid" ] || wait "$tail_pid" || true
     tail_pid=''
+    # The stream has ended, and so does the relay, with the last that came through.
+    [ -z "$relay_pid" ] || wait "$relay_pid" || true
+    relay_pid=''
     verdict || status=$?
     exit "$status"
 }

@@ -547,6 +547,7 @@ enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words)
     choice_word(words, "engine", engine_names, guest->engine);
     for (size_t i = 0; i < guest->hv_list_count; i++)
         text_word(words, "hv", guest->hv_list[i]);
+    text_word(words, "control", guest->control);
     text_word(words, "console", guest->console == ENLM_CONSOLE_NONE ? "none" : "stdio");
     choice_word(words, "log-level", level_names, guest->log_level);
     switch_words(guest, words);

@@ -80,6 +80,8 @@ main(int argc, char **argv)
         printf("enlight %s\n", ENLIGHT_VERSION);
         return 0;
     }
+    if (strcmp(argv[1], "relay") == 0) /* no verb of people's */
+        return enlt_relay(argc - 1, argv + 1);
     const struct verb *verb = find_verb(argv[1]);
     if (!verb)
         return enlt_fail(ENLT_USAGE, "'%s' is not a verb; see 'enlight help'.", argv[1]);

@@ -21,6 +21,7 @@
 #include "tool/status.h"
 #include "tool/verb.h"
 
+#define NESTED_CONTROL   "/run/enlight.sock" /* where the machine's own is, within */
 #define NESTED_DISKS_MAX 24u
 #define NESTED_TRACE_LEN (INT64_C(16) << 30)
 
@@ -467,6 +468,11 @@ nested_options(struct enlt_guest *guest, struct enlt_words *options)
         nested_disk(options, disk->path, disk->file.readonly ? ",ro" : "", &devices);
         if (disk->record[0])
             nested_disk(options, disk->record, "", &devices);
+    }
+    if (guest->control) {
+        enlt_words_add(options, "--socket");
+        enlt_words_add(options, "%s:%s", guest->control, NESTED_CONTROL);
+        guest->control = NESTED_CONTROL;
     }
     if (isatty(STDIN_FILENO) && guest->console == ENLM_CONSOLE_STDIO)
         enlt_words_add(options, "--interactive");

@@ -13,6 +13,9 @@ struct enlt_option;
 int enlt_run(int argc, char **argv);
 extern const struct enlt_option enlt_run_options[];
 
+/* Carry a socket's clients over one stream, for the scripts of the nested machine. */
+int enlt_relay(int argc, char **argv);
+
 /* Ask a machine that runs. */
 int enlt_ctl(int argc, char **argv);
 

@@ -23,17 +23,17 @@ done
 # Six boots cover each pair of {kernel, engine, CPUs}, one of them under sanitizers; 14 boots in all. Two lists of
 # about the same length, and what starts its own nested machine.
 first=(sanitizer:6.1:user report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1:user
-    crash:6.1:kernel sweep:6.1:user command-line)
+    crash:6.1:kernel sweep:6.1:user command-line control:6.1:kernel:2:10)
 # shellcheck disable=SC2054 # the commas belong to the words
 second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.12:kernel
     kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763)
-outside=(journal:6.1:user)
+outside=(journal:6.1:user nested-control:6.1)
 
 # The full product, and what takes longest.
 full_product()
 {
     local kernel engine cpus
-    first=() second=(command-line) outside=(journal:6.1:user journal:6.12:kernel)
+    first=() second=(command-line) outside=(journal:6.1:user journal:6.12:kernel nested-control:6.1)
     for kernel in 6.1 6.1-cloud 6.12; do
         for cpus in 1 2 4; do
             first+=("report:$kernel:user:$cpus")
@@ -43,7 +43,7 @@ full_product()
         second+=("kexec:$kernel:kernel" "crash:$kernel:user" "kdump:$kernel:kernel:2" "sweep:$kernel:kernel")
     done
     for engine in user kernel; do
-        first+=("disks:6.1:$engine" "kill:6.1:$engine" "report:6.1:$engine:1:linux,tsc-invariant,-stimer-direct")
+        first+=("control:6.12:$engine:1" "disks:6.1:$engine" "kill:6.1:$engine" "report:6.1:$engine:1:linux,tsc-invariant,-stimer-direct")
         second+=("report:6.1:$engine:1:linux,-stimer,-stimer-direct" "sanitizer:6.12:$engine")
     done
 }
@@ -132,7 +132,10 @@ run_outside()
         read -r -a words <<<"$scenario"
         echo "# $scenario ($SECONDS s)"
         rm -rf "$work/journal"
-        "$here/journal.sh" "$enlight" "$work" "${words[1]}" "${words[2]}" "$all"
+        case ${words[0]} in
+        journal) "$here/journal.sh" "$enlight" "$work" "${words[1]}" "${words[2]}" "$all" ;;
+        nested-control) "$here/nested_control.sh" "$enlight" "$work" ;;
+        esac
     done
 }
 
@@ -149,7 +152,7 @@ trap 'rm -rf "$work"' EXIT
 if [ ${#only[@]} -gt 0 ]; then
     first=() second=() outside=()
     for scenario in "${only[@]}"; do
-        case $scenario in journal:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
+        case $scenario in journal:* | nested-control:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
     done
 fi
 gcc -O2 -static -o "$work/vdso" "$here/guest/vdso.c" || exit 1

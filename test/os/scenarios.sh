@@ -8,7 +8,7 @@
 #   report:KERNEL:ENGINE:CPUS[:HV]   the guest's report, every row of it
 #   kexec:KERNEL:ENGINE   crash:KERNEL:ENGINE   kdump:KERNEL:ENGINE:CPUS   disks:KERNEL:ENGINE
 #   sweep:KERNEL:ENGINE   kill:KERNEL:ENGINE    sanitizer:KERNEL:ENGINE    command-line
-#   control:KERNEL:ENGINE:CPUS
+#   control:KERNEL:ENGINE:CPUS[:ROUNDS]
 set -u
 enlight=$1 work=$2
 shift 2
@@ -144,7 +144,7 @@ control()
     rm -f "$work/control.sock"
     log=$work/logs/control-$1-$2-$3
     : >"$log"
-    "$here/control.sh" "$enlight" "$work" "$log" >"$log.rows" &
+    control_rounds=${4:-50} "$here/control.sh" "$enlight" "$work" "$log" >"$log.rows" &
     boot_seconds=1500 boot "control-$1-$2-$3" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
         --cmdline "$(line control.sh '')" --disk "path=$work/scratch.raw" --control "$work/control.sock"
     wait $!

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# test/os/nested_control.sh ENLIGHT WORK - the control socket of a guest in the nested machine, from outside, as TAP.
+#
+# Run by test/os/run.sh, not in the nested machine: it starts one of its own. WORK/6.1 has a kernel and an initramfs.
+set -u
+enlight=$1 work=$2
+socket=$work/nested.sock log=$work/nested-control
+passed=0 failed=0
+
+ctl() { "$enlight" ctl --timeout 60 "$@"; }
+
+# promise NAME STATUS
+promise()
+{
+    if [ "$2" = 0 ]; then
+        passed=$((passed + 1))
+        echo "ok - nested-control: $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok - nested-control: $1"
+    fi
+}
+
+# until_true SECONDS COMMAND...
+until_true()
+{
+    local i
+    for ((i = 0; i < $1 * 5; i++)); do
+        ! "${@:2}" || return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+says() { grep -q -a "$1" "$2"; }
+beats() { "$enlight" ctl --timeout 10 "$socket" query-status 2>/dev/null | grep -q 'heartbeat *ok'; }
+
+"$enlight" run --accel nested --kernel "$work/6.1/vmlinuz" --initrd "$work/6.1/initrd" --memory 256M \
+    --cmdline "console=ttyS0 quiet enlight.script=control.sh" --control "$socket" </dev/null >"$log" 2>"$log.err" &
+pid=$!
+until_true 240 says 'control: time' "$log"
+promise "the guest runs" $?
+promise "Z07 the socket's mode is $(stat -c %a "$socket")" "$([ "$(stat -c %a "$socket")" = 600 ]; echo $?)"
+until_true 60 beats
+promise "Z13 the guest's heartbeat is seen from outside" $?
+ctl "$socket" wait STOP >"$work/heard" 2>&1 &
+waiter=$!
+sleep 1
+ctl --json "$socket" query-vmbus | grep -q '"channels":\[{'
+promise "Z07 a second client is answered while the first waits" $?
+ctl "$socket" stop
+wait "$waiter"
+promise "Z07 an event reaches the one who waits" $?
+ctl "$socket" cont
+ctl --wait SHUTDOWN "$socket" quit | grep -q 'host-quit'
+promise "Z07 the last word comes through" $?
+wait "$pid"
+status=$?
+promise "exit status $status, expected 0" $status
+promise "the socket's file is gone" "$([ ! -e "$socket" ]; echo $?)"
+[ "$failed" = 0 ] || tail -n 15 "$log" "$log.err" | sed 's/^/# /'
+[ "$failed" = 0 ]
