@@ -236,6 +236,18 @@ relay_takes_no_frame_that_makes_no_sense(void **state)
 }
 
 static void
+relay_opens_a_place_once(void **state)
+{
+    static const uint8_t open_once[] = {1, 3, 0, 0};
+
+    (void)state;
+    assert_int_equal(write(stream[0], open_once, 4), 4);
+    assert_int_equal(enlt_relay_turn(&inside, 0), 1);
+    assert_int_equal(write(stream[0], open_once, 4), 4);
+    assert_int_equal(enlt_relay_turn(&inside, 0), -1);
+}
+
+static void
 relay_ends_with_its_stream(void **state)
 {
     (void)state;
@@ -255,6 +267,7 @@ main(void)
         CASE(relay_ends_a_client_when_nobody_is_there),
         CASE(relay_cuts_off_who_never_reads),
         CASE(relay_takes_no_frame_that_makes_no_sense),
+        CASE(relay_opens_a_place_once),
         CASE(relay_ends_with_its_stream),
     };
 

@@ -4,7 +4,7 @@
  *
  * Run by the loop while the vCPUs are paused. Registers that this guest was not told of are
  * not read. On the kernel engine KVM has the SynIC and the timers, and tells them.
- * Tests: test/os/control.sh.
+ * Tests: test/unit/control_machine.c, test/os/control.sh.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  *
  * Run by the loop, with arguments that the schema has let through. Nothing here waits for
  * the guest: what takes its time ends with an event.
- * Tests: test/os/control.sh.
+ * Tests: test/unit/control_machine.c, test/os/control.sh.
  */
 #include "vmm/control/machine.h"
 

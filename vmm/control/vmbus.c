@@ -4,7 +4,7 @@
  *
  * Run by the loop. It reads what the bus tells and puts names to it; the numbers are
  * momentary.
- * Tests: test/unit/vmbus_inspect.c for what is told, test/os/control.sh.
+ * Tests: test/unit/control_machine.c, test/unit/vmbus_inspect.c for what is told.
  */
 #include <stdio.h>
 
