@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A session with a SCSI controller through real channels: any packet in any state, SRBs
- * with any command over any buffer, sub-channels, resets, closes and rescinds, over a disk
- * whose requests end late, out of order, with errors, or not before they are waited for,
- * and over the disk in memory. The guest and the embedder make it run.
+ * with any command over any buffer, sub-channels, resets, closes and rescinds, disks that
+ * come, go and change their size, over a disk whose requests end late, out of order, with
+ * errors, or not before they are waited for, and over the disk in memory. The guest and
+ * the embedder make it run.
  *
  * Promises: a backend never sees a request that its contract forbids; an answer comes at
- * most once, with a transaction id that was sent, as long as its question; everything lets
- * go when the channel is closed.
+ * most once, with a transaction id that was sent, as long as its question; a disk that was
+ * detached is gone once; everything lets go when the channel is closed.
  */
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct session {
     struct enlh_block memory;
     struct enlh_storage *storage;
     bool gone;
+    uint32_t detached, left;          /* disks that were to go; that have gone */
     struct rig_guest guest[CHANNELS]; /* relid i + 1 */
     uint8_t waiting[CHANNELS][IDS];   /* answers that are due, by transaction id */
 };
@@ -324,6 +326,31 @@ attach(struct session *s, uint8_t lun, struct enlh_block block, bool readonly)
 }
 
 static void
+disk_left(void *ctx)
+{
+    struct session *s = ctx;
+
+    s->left++;
+    RIG_CHECK(s->left <= s->detached);
+}
+
+static void
+detach(struct session *s, uint8_t lun)
+{
+    if (s->storage && enlh_storage_detach(s->storage, lun, disk_left, s) == 0)
+        s->detached++;
+}
+
+/* The disk has any number of LUNs, and all hear of it. */
+static void
+resize(struct session *s, bool half)
+{
+    s->disk.info.size = half ? RIG_DISK_LEN / 2 : RIG_DISK_LEN;
+    for (uint8_t lun = 0; s->storage && lun < 8; lun++)
+        (void)!enlh_storage_resize(s->storage, lun);
+}
+
+static void
 turn_knob(struct session *s)
 {
     static const int results[] = {0, -ENL_E_IO, -ENL_E_NOSPC, -ENL_E_CANCELED};
@@ -352,9 +379,14 @@ turn_knob(struct session *s)
     case 6:
         if (kind >> 4 == 7)
             destroy(s);
+        else if (kind >> 4 & 8)
+            resize(s, kind >> 4 & 1);
         break;
     default:
-        attach(s, kind >> 3 & 7, rig_disk_block(&s->disk), kind >> 7);
+        if (kind & 0x40)
+            detach(s, kind >> 3 & 7);
+        else
+            attach(s, kind >> 3 & 7, rig_disk_block(&s->disk), kind >> 7);
         break;
     }
 }

@@ -116,7 +116,8 @@ io_done(void *ctx, struct enlg_storage_io *io)
     loop_check(cio->busy && c->flying > 0);
     cio->busy = false;
     c->flying--;
-    c->guest->attentions += io->result == -ENL_E_BUSY;
+    if (io->result == -ENL_E_BUSY)
+        c->guest->attentions++;
     if (io->result != 0 && io->result != -ENL_E_CANCELED && io->result != -ENL_E_BUSY)
         loop_fail("a request ended with %d (srb status %#x)", io->result, io->srb_status);
     if (io->result == 0 && cio->count)
