@@ -125,6 +125,7 @@ struct enlm_machine {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     _Atomic bool pause, leave;
+    uint32_t pauses; /* loop: how many want it */
     uint32_t parked;
 
     struct enlm_result report; /* under lock: crash and text, why */
@@ -145,7 +146,10 @@ ENL_MUST_CHECK int enlm_vcpu_init(struct enlm_machine *machine, uint32_t index);
 void enlm_vcpu_fini(struct enlm_vcpu *vcpu);
 ENL_MUST_CHECK int enlm_vcpu_start(struct enlm_vcpu *vcpu);
 void enlm_vcpu_kick(struct enlm_vcpu *vcpu);
-/* All vCPUs out of KVM_RUN and waiting; on again; ended and joined. Thread: loop. */
+/*
+ * All vCPUs out of KVM_RUN and waiting; on again, once for each pause; ended and joined.
+ * Thread: loop.
+ */
 void enlm_vcpu_pause_all(struct enlm_machine *machine);
 void enlm_vcpu_resume_all(struct enlm_machine *machine);
 void enlm_vcpu_end_all(struct enlm_machine *machine);

@@ -246,7 +246,7 @@ console_quit(void *ctx)
     enlm_machine_quit(ctx);
 }
 
-/* Returns true when the guest starts again, or waits to. */
+/* Returns true when the guest starts again: now, or when a user lets it. */
 static bool
 start_anew(struct enlm_machine *machine)
 {
@@ -266,8 +266,7 @@ start_anew(struct enlm_machine *machine)
     enlm_note(machine, ENLM_NOTE_RESET);
     enlm_tell(machine, ENLM_CONTROL_RESET,
               json_pack("{sb}", "guest", !atomic_exchange(&machine->host_reset, false)));
-    if (!machine->stopped)
-        enlm_vcpu_resume_all(machine);
+    enlm_vcpu_resume_all(machine);
     return true;
 }
 

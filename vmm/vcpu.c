@@ -128,6 +128,8 @@ started(const struct enlm_machine *machine)
 void
 enlm_vcpu_pause_all(struct enlm_machine *machine)
 {
+    if (machine->pauses++)
+        return;
     order(machine, &machine->pause);
     pthread_mutex_lock(&machine->lock);
     while (machine->parked < started(machine))
@@ -135,8 +137,8 @@ enlm_vcpu_pause_all(struct enlm_machine *machine)
     pthread_mutex_unlock(&machine->lock);
 }
 
-void
-enlm_vcpu_resume_all(struct enlm_machine *machine)
+static void
+resume(struct enlm_machine *machine)
 {
     pthread_mutex_lock(&machine->lock);
     atomic_store(&machine->pause, false);
@@ -146,12 +148,21 @@ enlm_vcpu_resume_all(struct enlm_machine *machine)
     pthread_mutex_unlock(&machine->lock);
 }
 
+/* A command of the control socket may come while a reset waits for workers. */
+void
+enlm_vcpu_resume_all(struct enlm_machine *machine)
+{
+    if (--machine->pauses == 0)
+        resume(machine);
+}
+
 void
 enlm_vcpu_end_all(struct enlm_machine *machine)
 {
     order(machine, &machine->leave);
+    machine->pauses = 0;
     if (atomic_load(&machine->pause))
-        enlm_vcpu_resume_all(machine);
+        resume(machine);
     for (uint32_t i = 0; i < machine->config.cpus; i++) {
         if (machine->vcpus[i].is_started)
             pthread_join(machine->vcpus[i].thread, NULL);

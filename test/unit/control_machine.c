@@ -8,7 +8,8 @@
 
 static struct rig r;
 static struct enlm_machine *machine;
-static char asked[512]; /* what open_disk() was given */
+static struct enlm_vcpu vcpu; /* that was never started */
+static char asked[512];       /* what open_disk() was given */
 
 static int
 open_disk(void *ctx, const char *list, struct enlm_disk *disk, char why[ENLM_WHY])
@@ -44,6 +45,7 @@ use_rig(void)
     machine->partition = r.f.partition;
     machine->kind = ENLK_USER;
     machine->config.cpus = 1;
+    machine->vcpus = &vcpu;
     machine->config.open_disk = open_disk;
     asked[0] = 0;
 }
@@ -106,7 +108,6 @@ machine_tells_its_partition_as_the_schema_says(void **state)
     (void)state;
     rig_boot(&r, ENL_VMBUS_VERSION_WS2022);
     use_rig();
-    machine->stopped = true; /* no vCPU is there to be paused */
     value = answer(ENLM_CONTROL_QUERY_HV);
     registers = json_object_get(value, "registers");
     for (size_t i = 0; i < json_array_size(registers); i++) {
@@ -162,6 +163,18 @@ machine_asks_for_a_disk_in_the_words_of_the_command_line(void **state)
 }
 
 static void
+machine_goes_on_when_nobody_wants_it_paused_any_more(void **state)
+{
+    (void)state;
+    enlm_vcpu_pause_all(machine); /* a reset */
+    enlm_vcpu_pause_all(machine); /* a command meanwhile */
+    enlm_vcpu_resume_all(machine);
+    assert_true(atomic_load(&machine->pause));
+    enlm_vcpu_resume_all(machine);
+    assert_false(atomic_load(&machine->pause));
+}
+
+static void
 machine_without_vmbus_says_so(void **state)
 {
     static const enum enlm_control_verb verbs[] = {ENLM_CONTROL_QUERY_VMBUS,
@@ -204,6 +217,7 @@ main(void)
         CASE(machine_tells_its_partition_as_the_schema_says),
         CASE(machine_tells_whether_it_runs),
         CASE(machine_asks_for_a_disk_in_the_words_of_the_command_line),
+        CASE(machine_goes_on_when_nobody_wants_it_paused_any_more),
         CASE(machine_without_vmbus_says_so),
         CASE(machine_knows_a_device_that_is_not_there),
     };

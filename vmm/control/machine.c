@@ -122,11 +122,9 @@ query_hv(struct enlm_machine *machine, const json_t *arguments, json_t **out,
 {
     (void)arguments;
     (void)why;
-    if (!machine->stopped)
-        enlm_vcpu_pause_all(machine);
+    enlm_vcpu_pause_all(machine);
     *out = enlm_control_hv(machine);
-    if (!machine->stopped)
-        enlm_vcpu_resume_all(machine);
+    enlm_vcpu_resume_all(machine);
     return 0;
 }
 
