@@ -137,18 +137,19 @@ sanitizer()
     verdict "$name" $? "no sanitizer report"
 }
 
-# The verdicts are those of the one who drives the machine from outside.
+# The verdicts are those of the one who drives the machine from outside, as they come.
 control()
 {
+    local driver="control-$1-$2-$3"
     fresh_root "$1"
     rm -f "$work/control.sock"
-    log=$work/logs/control-$1-$2-$3
+    log=$work/logs/$driver
     : >"$log"
-    control_rounds=${4:-50} "$here/control.sh" "$enlight" "$work" "$log" >"$log.rows" &
-    boot_seconds=1500 boot "control-$1-$2-$3" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
+    control_rounds=${4:-50} "$here/control.sh" "$enlight" "$work" "$log" |
+        tee "$log.rows" | sed -u -E "s/^(ok|not ok) /\1 - $driver: /" &
+    boot_seconds=1500 boot "$driver" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
         --cmdline "$(line control.sh '')" --disk "path=$work/scratch.raw" --control "$work/control.sock"
     wait $!
-    sed -E "s/^(ok|not ok) /\1 - $name: /" "$log.rows"
     ! grep -q '^not ok' "$log.rows" || tail_of_log
     grep -q '^control: end' "$log.rows"
     verdict "$name" $? "all steps were taken"
