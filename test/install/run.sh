@@ -154,6 +154,17 @@ command_runs()
     "$stage$prefix/bin/enlight" version | grep -E '^enlight [0-9]+\.[0-9]+'
 }
 
+# As the shell does it when somebody types the words and then a tab.
+completion_knows_the_commands()
+{
+    bash -c '. "$1" && COMP_WORDS=(enlight ctl vm.sock device_) COMP_CWORD=3 && _enlight 2>/dev/null &&
+        echo "${COMPREPLY[@]}" && COMP_WORDS=(enlight ctl --wait DEVICE) COMP_CWORD=3 && _enlight 2>/dev/null &&
+        echo "${COMPREPLY[@]}" && COMP_WORDS=(enlight ctl vm.sock device_del i) COMP_CWORD=4 && _enlight 2>/dev/null
+        echo "${COMPREPLY[@]}"' - "$stage$prefix/share/bash-completion/completions/enlight" >"$work/words"
+    cat "$work/words"
+    [ "$(tr '\n' ' ' <"$work/words")" = "device_add device_del DEVICE_DELETED id= " ]
+}
+
 manual_is_clean()
 {
     local messages
@@ -239,6 +250,8 @@ verdict example_builds_from_the_staged_place example_builds
 verdict example_is_no_longer_than_it_says example_keeps_its_size
 verdict unikernel_builds_from_the_staged_place unikernel_builds
 verdict command_runs_from_the_staged_place command_runs
+# shellcheck disable=SC2016 # for the inner shell
+verdict completion_knows_the_commands completion_knows_the_commands
 if command -v mandoc >/dev/null; then
     verdict manual_has_no_fault manual_is_clean
 else
