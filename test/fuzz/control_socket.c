@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control socket: three clients that send any bytes in any pieces, read or do not read,
- * leave and come again, while the machine tells news and time passes. Users make it run.
+ * leave and come again, while the machine tells news, answers some commands later, and time
+ * passes. Users make it run.
  *
  * Promises: what is carried out is a command of the schema with arguments that the schema
  * has, after the capabilities; what a client hears are lines of JSON; nobody's bytes change
@@ -24,6 +25,7 @@ static struct enlm_control *control;
 static int fds[CLIENTS];
 static char heard[CLIENTS][1u << 20]; /* since the last line feed */
 static size_t heard_len[CLIENTS];
+static uint32_t tickets[ENLM_CONTROL_CLIENTS]; /* to be answered later; 0: none */
 
 static int
 run(void *ctx, enum enlm_control_verb verb, const json_t *arguments, json_t **out,
@@ -39,6 +41,11 @@ run(void *ctx, enum enlm_control_verb verb, const json_t *arguments, json_t **ou
     if (verb == ENLM_CONTROL_QUERY_STATUS)
         *out = json_pack("{ss}", "status", "running");
     snprintf(why, ENLM_CONTROL_WHY, "no");
+    if (verb == ENLM_CONTROL_KVP_LIST || verb == ENLM_CONTROL_VSS_THAW) {
+        tickets[enlm_control_ticket(control) % ENLM_CONTROL_CLIENTS] =
+            enlm_control_ticket(control);
+        return ENLM_CONTROL_LATER;
+    }
     return verb == ENLM_CONTROL_DEVICE_DEL ? -ENL_E_NOENT : 0;
 }
 
@@ -102,6 +109,17 @@ hear(uint32_t i)
     }
 }
 
+/* In any order, to clients that may have gone. */
+static void
+answer_later(uint32_t which)
+{
+    if (tickets[which])
+        enlm_control_answer(control, tickets[which], which % 4 == 3 ? -ENL_E_IO : 0,
+                            which % 4 == 2 ? json_array() : NULL, "no");
+    tickets[which] = 0;
+    enlm_control_deliver(control);
+}
+
 /* The input's first byte says who does what; the rest of the word is for a send. */
 static void
 act(const uint8_t **data, size_t *size, const struct sockaddr_un *address, socklen_t len)
@@ -127,6 +145,8 @@ act(const uint8_t **data, size_t *size, const struct sockaddr_un *address, sockl
         enlm_control_deliver(control);
         break;
     case 4:
+        if (what / CLIENTS / 8 % 2)
+            answer_later(what / CLIENTS / 16 % 8);
         enlm_control_tick(control);
         break;
     case 5:
@@ -169,6 +189,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         hear(i);
         close(fds[i]);
     }
+    for (uint32_t i = 0; i < ENLM_CONTROL_CLIENTS; i++)
+        answer_later(i);
     turn();
     if (enlm_control_clients(control))
         abort();
