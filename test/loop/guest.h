@@ -146,7 +146,7 @@ struct guest {
     uint64_t time_utc, time_reference;
     uint64_t timer_expirations;
     uint64_t moves, opens, closes;
-    uint64_t full;               /* requests that found no room in the ring */
+    _Atomic uint64_t full;       /* requests that found no room in the ring */
     _Atomic uint64_t attentions; /* and such that heard of a change first */
     /* its memory, for whoever buries it */
     struct {
