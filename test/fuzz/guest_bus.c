@@ -240,7 +240,7 @@ channel_use(struct enlg_channel *channel)
     if (rc == -ENL_E_AGAIN)
         (void)enlg_packet_wait(channel, send.payload_len, 0);
     rc = enlg_packet_publish(channel);
-    RIG_CHECK(rc == 0 || rc != -ENL_E_RANGE);
+    RIG_CHECK(rc <= 0);
     (void)enlg_packet_sleep(channel);
 }
 
