@@ -22,6 +22,16 @@ open_disk(void *ctx, const char *list, struct enlm_disk *disk, char why[ENLM_WHY
 }
 
 static int
+open_nic(void *ctx, const char *list, struct enlm_nic *nic, char why[ENLM_WHY])
+{
+    (void)ctx;
+    (void)nic;
+    snprintf(asked, sizeof(asked), "%s", list);
+    snprintf(why, ENLM_WHY, "the rig has no networks");
+    return -ENL_E_NOENT;
+}
+
+static int
 setup(void **state)
 {
     (void)state;
@@ -47,6 +57,7 @@ use_rig(void)
     machine->config.cpus = 1;
     machine->vcpus = &vcpu;
     machine->config.open_disk = open_disk;
+    machine->config.open_nic = open_nic;
     asked[0] = 0;
 }
 
@@ -163,6 +174,28 @@ machine_asks_for_a_disk_in_the_words_of_the_command_line(void **state)
 }
 
 static void
+machine_asks_for_a_nic_in_the_words_of_the_command_line(void **state)
+{
+    char why[ENLM_CONTROL_WHY];
+    int err;
+
+    (void)state;
+    rig_boot(&r, ENL_VMBUS_VERSION_WS2022);
+    use_rig();
+    assert_null(answer_to(ENLM_CONTROL_DEVICE_ADD,
+                          "{\"driver\":\"nic\",\"net\":\"user,mtu=1400\"}", &err, why));
+    assert_int_equal(err, -ENL_E_IO);
+    assert_string_equal(asked, "user,mtu=1400");
+    assert_null(answer_to(ENLM_CONTROL_DEVICE_ADD, "{\"driver\":\"nic\"}", &err, why));
+    assert_string_equal(asked, "user");
+    assert_null(
+        answer_to(ENLM_CONTROL_SET_LINK, "{\"name\":\"x\",\"up\":true}", &err, why));
+    assert_int_equal(err, -ENL_E_NOENT);
+    assert_string_equal(why, "there is no NIC 'x'");
+    rig_stop(&r);
+}
+
+static void
 machine_goes_on_when_nobody_wants_it_paused_any_more(void **state)
 {
     (void)state;
@@ -217,6 +250,7 @@ main(void)
         CASE(machine_tells_its_partition_as_the_schema_says),
         CASE(machine_tells_whether_it_runs),
         CASE(machine_asks_for_a_disk_in_the_words_of_the_command_line),
+        CASE(machine_asks_for_a_nic_in_the_words_of_the_command_line),
         CASE(machine_goes_on_when_nobody_wants_it_paused_any_more),
         CASE(machine_without_vmbus_says_so),
         CASE(machine_knows_a_device_that_is_not_there),

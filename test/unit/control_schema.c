@@ -53,9 +53,9 @@ schema_says_what_is_wrong(void **state)
     assert_string_equal(check("device_del", "{}"), "'id' is missing");
     assert_string_equal(check("device_del", "{\"id\":7}"), "'id' is to be a string");
     assert_string_equal(check("device_add", "{\"driver\":\"floppy\"}"),
-                        "'driver' is to be one of disk|scsi");
+                        "'driver' is to be one of disk|nic|scsi");
     assert_string_equal(check("device_add", "{\"driver\":\"dis\"}"),
-                        "'driver' is to be one of disk|scsi");
+                        "'driver' is to be one of disk|nic|scsi");
     assert_string_equal(check("device_add", "{\"driver\":\"disk\",\"lun\":-1}"),
                         "'lun' is to be a number from 0 on");
     assert_string_equal(check("device_add", "{\"driver\":\"disk\",\"lun\":1.5}"),

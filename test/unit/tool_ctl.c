@@ -75,7 +75,7 @@ ctl_says_what_is_wrong_with_the_words(void **state)
     assert_non_null(strstr(why, "'x' is not a number"));
     assert_null(REQUEST("device_add", "driver=disk", "readonly=perhaps"));
     assert_null(REQUEST("device_add", "driver=floppy"));
-    assert_non_null(strstr(why, "disk|scsi"));
+    assert_non_null(strstr(why, "disk|nic|scsi"));
 }
 
 static void

@@ -202,6 +202,43 @@ add_disk(struct enlm_machine *machine, const json_t *arguments, const char *id,
 }
 
 static int
+add_nic(struct enlm_machine *machine, const json_t *arguments, const char *id,
+        char why[ENLM_CONTROL_WHY])
+{
+    const struct enlm_machine_config *config = &machine->config;
+    const char *list = json_string_value(json_object_get(arguments, "net"));
+    struct enlm_nic nic = {0};
+    int err;
+
+    if (!config->open_nic) {
+        snprintf(why, ENLM_CONTROL_WHY, "NICs cannot be added to this machine");
+        return -ENL_E_NOTSUP;
+    }
+    err = config->open_nic(config->ctx, list ? list : "user", &nic, why);
+    if (err)
+        return err == -ENL_E_NOENT ? -ENL_E_IO : err;
+    nic.id = id ? id : nic.id;
+    err = enlm_nic_add(machine, &nic, why);
+    if (err && nic.release)
+        nic.release(&nic.net);
+    return err;
+}
+
+static int
+set_link(struct enlm_machine *machine, const json_t *arguments, json_t **out,
+         char why[ENLM_CONTROL_WHY])
+{
+    const char *id = json_string_value(json_object_get(arguments, "name"));
+    int err =
+        enlm_nic_set_link(machine, id, json_is_true(json_object_get(arguments, "up")));
+
+    (void)out;
+    if (err)
+        snprintf(why, ENLM_CONTROL_WHY, "there is no NIC '%.40s'", id);
+    return err;
+}
+
+static int
 add_scsi(struct enlm_machine *machine, const json_t *arguments, const char *id,
          char why[ENLM_CONTROL_WHY])
 {
@@ -232,6 +269,8 @@ device_add(struct enlm_machine *machine, const json_t *arguments, json_t **out,
     }
     if (strcmp(driver, "scsi") == 0)
         return add_scsi(machine, arguments, id, why);
+    if (strcmp(driver, "nic") == 0)
+        return add_nic(machine, arguments, id, why);
     return add_disk(machine, arguments, id, why);
 }
 
@@ -286,6 +325,7 @@ static const enlm_control_verb_fn verbs[ENLM_CONTROL_VERBS] = {
     [ENLM_CONTROL_QUERY_STATUS] = query_status,
     [ENLM_CONTROL_QUERY_VMBUS] = query_vmbus,
     [ENLM_CONTROL_QUIT] = quit,
+    [ENLM_CONTROL_SET_LINK] = set_link,
     [ENLM_CONTROL_STOP] = stop,
     [ENLM_CONTROL_SYSTEM_POWERDOWN] = powerdown,
     [ENLM_CONTROL_SYSTEM_RESET] = reset,

@@ -28,7 +28,7 @@ static const struct enlm_control_member resize_args[] = {
 };
 
 static const struct enlm_control_member device_add_args[] = {
-    {"driver", ENLM_CONTROL_STRING, REQUIRED, "what it is", "disk|scsi", NULL},
+    {"driver", ENLM_CONTROL_STRING, REQUIRED, "what it is", "disk|nic|scsi", NULL},
     {"id", ENLM_CONTROL_STRING, OPTIONAL, "its name from then on", NULL, NULL},
     {"path", ENLM_CONTROL_STRING, OPTIONAL, "of a disk: a file or a block device", NULL,
      NULL},
@@ -47,6 +47,8 @@ static const struct enlm_control_member device_add_args[] = {
      NULL, NULL},
     {"lun", ENLM_CONTROL_INT, OPTIONAL, "of a disk, 0 to 63 (the first that is free)",
      NULL, NULL},
+    {"net", ENLM_CONTROL_STRING, OPTIONAL, "of a NIC: what --nic takes (user)", NULL,
+     NULL},
     END,
 };
 
@@ -92,6 +94,12 @@ static const struct enlm_control_member ip_set_args[] = {
 static const struct enlm_control_member freeze_args[] = {
     {"hold", ENLM_CONTROL_INT, OPTIONAL,
      "seconds after which it is thawed by itself, up to 900 (30)", NULL, NULL},
+    END,
+};
+
+static const struct enlm_control_member link_args[] = {
+    {"name", ENLM_CONTROL_STRING, REQUIRED, "the NIC's id", NULL, NULL},
+    {"up", ENLM_CONTROL_BOOL, REQUIRED, "the cable is in", NULL, NULL},
     END,
 };
 
@@ -333,6 +341,8 @@ const struct enlm_control_command enlm_control_commands[ENLM_CONTROL_VERBS] = {
                                   "The bus: its channels, their rings, its GPADLs.", NULL,
                                   vmbus_returns, false},
     [ENLM_CONTROL_QUIT] = {"quit", "End the machine at once.", NULL, NULL, false},
+    [ENLM_CONTROL_SET_LINK] = {"set_link", "Plug the cable of a NIC in or out.",
+                               link_args, NULL, false},
     [ENLM_CONTROL_STOP] = {"stop", "Stop the guest and its clocks.", NULL, NULL, false},
     [ENLM_CONTROL_SYSTEM_POWERDOWN] =
         {"system_powerdown", "Ask the guest to shut down, through its shutdown service.",
