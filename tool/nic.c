@@ -244,19 +244,63 @@ open_user(const struct enlt_nic *nic, uint64_t cpus, struct enlh_net *net, char 
 }
 
 static int
+open_tap(const struct enlt_nic *nic, struct enlh_net *net, char *reason)
+{
+    const int fd = (int)nic->fd;
+    struct enlb_tap_config config = {.size = sizeof(config), .mtu = (uint32_t)nic->mtu};
+
+    if (nic->kind == ENLT_NIC_FD)
+        config.fds = &fd;
+    else
+        config.name = nic->place;
+    config.queues = nic->queues && !config.fds ? (uint32_t)nic->queues : 1;
+    return enlb_tap_create(&config, net, reason);
+}
+
+static int
 open_network(const struct enlt_nic *nic, uint64_t cpus, struct enlh_net *net,
              char *reason)
 {
-    switch (nic->kind) {
-    case ENLT_NIC_USER:
+    uint32_t queues = (uint32_t)(cpus < USER_QUEUES ? cpus : USER_QUEUES);
+
+    if (nic->kind == ENLT_NIC_USER)
         return open_user(nic, cpus, net, reason);
-    case ENLT_NIC_TAP:
-    case ENLT_NIC_FD:
-    case ENLT_NIC_PASST:
-        break;
+    if (nic->kind != ENLT_NIC_PASST)
+        return open_tap(nic, net, reason);
+    return enlb_passt_create(nic->place, nic->queues ? (uint32_t)nic->queues : queues,
+                             nic->mtu ? (uint32_t)nic->mtu : ENLB_NET_MTU, net, reason);
+}
+
+/* What is stacked takes what is below it, and gives it back when it fails. */
+static int
+stack_pcap(const struct enlt_nic *nic, struct enlh_net *net, char *reason)
+{
+    int fd = open(nic->pcap, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int error;
+
+    if (fd < 0) {
+        snprintf(reason, ENLB_NET_REASON_LEN, "%.60s cannot be written: %s", nic->pcap,
+                 strerror(errno));
+        return errno == EACCES ? -ENL_E_ACCESS : -ENL_E_NOENT;
     }
-    snprintf(reason, ENLB_NET_REASON_LEN, "there is no such network");
-    return -ENL_E_INVAL;
+    error = enlb_pcap_create(net, fd, net);
+    if (error)
+        close(fd);
+    return error;
+}
+
+static int
+stack(const struct enlt_nic *nic, struct enlh_net *net, char *reason)
+{
+    int error = 0;
+
+    if (nic->has_link)
+        error = enlb_link_create(net, &nic->link, net);
+    if (!error && nic->pcap[0])
+        error = stack_pcap(nic, net, reason);
+    if (error)
+        enlb_net_destroy(net);
+    return error;
 }
 
 int
@@ -267,6 +311,10 @@ enlt_nic_open(const struct enlt_nic *nic, uint64_t cpus, struct enlm_nic *to)
 
     memset(to, 0, sizeof(*to));
     error = open_network(nic, cpus, &to->net, reason);
+    if (!error) {
+        reason[0] = 0;
+        error = stack(nic, &to->net, reason);
+    }
     if (error)
         return enlt_fail(net_status(error), "--nic: %s.",
                          reason[0] ? reason : strerror(-error));

@@ -202,10 +202,17 @@ static const struct enlh_net_ops net_ops = {
     .receive = net_receive,
 };
 
+static void
+keep(void *backend)
+{
+    (void)backend;
+}
+
 void
 fake_net_init(struct fake_net *net)
 {
     memset(net, 0, sizeof(*net));
+    net->destroy = keep;
     net->net = (struct enlh_net){.ops = &net_ops, .backend = net};
     net->info = (struct enlh_net_info){
         .offloads = ENLH_NET_CAN_CHECKSUM | ENLH_NET_CAN_TSO4 | ENLH_NET_CAN_TSO6,

@@ -35,7 +35,8 @@ struct fake_net_queue {
 };
 
 struct fake_net {
-    struct enlh_net net; /* give this to the device */
+    void (*destroy)(void *backend); /* first, for what is stacked on it: does nothing */
+    struct enlh_net net;            /* give this to the device */
     struct enlh_net_info info;
     struct enlh_net_link link;
     struct enlh_net_setup setup; /* the last one */

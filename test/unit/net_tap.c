@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A tap device, where this machine gives one: frames both ways, offloads, down and up. */
+#include "net_stack.h"
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct net_stack s;
+static int outside; /* a packet socket on the device */
+
+static void
+set_up(bool up)
+{
+    struct ifreq request = {.ifr_name = "enltest0"};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+    request.ifr_flags =
+        (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+    assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+    close(fd);
+}
+
+static bool
+is_up(void)
+{
+    struct enlh_net_link link;
+
+    s.net.ops->link(s.net.backend, &link);
+    return link.up;
+}
+
+static int
+start(void **state)
+{
+    const struct enlb_tap_config config = {
+        .size = sizeof(config), .name = "enltest0", .queues = 1, .mtu = 1400};
+    struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(0x88b5)};
+    char reason[ENLB_NET_REASON_LEN];
+    struct enlh_net_info info;
+
+    net_stack_begin(&s);
+    *state = NULL;
+    if (enlb_tap_create(&config, &s.net, reason)) {
+        *state = &s; /* there is none */
+        return 0;
+    }
+    s.net.ops->info(s.net.backend, &info);
+    assert_int_equal(info.max_mtu, 1400);
+    net_stack_open(&s);
+    assert_true(s.fd >= 0);
+    set_up(true);
+    while (!is_up())
+        net_stack_wait(&s);
+    outside = socket(AF_PACKET, SOCK_RAW, htons(0x88b5));
+    address.sll_ifindex = (int)if_nametoindex("enltest0");
+    assert_int_equal(bind(outside, (struct sockaddr *)&address, sizeof(address)), 0);
+    return 0;
+}
+
+static int
+stop(void **state)
+{
+    if (*state) {
+        close(s.bell);
+        fake_fini(&s.f);
+        return 0;
+    }
+    close(outside);
+    net_stack_end(&s);
+    return 0;
+}
+
+static void
+tap_frames_go_both_ways(void **state)
+{
+    uint8_t frame[100], got[200];
+    struct enlh_net_received received;
+
+    if (*state)
+        skip();
+    memset(frame, 0x11, sizeof(frame));
+    frame[12] = 0x88;
+    frame[13] = 0xb5;
+    assert_int_equal(send(outside, frame, sizeof(frame), 0), sizeof(frame));
+    do {
+        net_stack_receive(&s, true, &received);
+    } while (received.len != 100); /* the kernel says hello, too */
+    assert_memory_equal(fake_at(&s.f, 0x10000, 100), frame, 100);
+    {
+        struct enlh_net_frame out = {.len = 100, .head_len = 100};
+
+        memcpy(out.head, frame, 100);
+        assert_int_equal(s.net.ops->transmit(s.queue, &out), 1);
+    }
+    assert_int_equal(recv(outside, got, sizeof(got), 0), 100);
+    assert_memory_equal(got, frame, 100);
+}
+
+static void
+tap_a_device_that_is_down_has_no_carrier(void **state)
+{
+    if (*state)
+        skip();
+    set_up(false);
+    while (is_up())
+        net_stack_wait(&s);
+    assert_int_equal(net_stack_send(&s, 60, 1), 1); /* lost */
+    set_up(true);
+    while (!is_up())
+        net_stack_wait(&s);
+}
+
+static void
+tap_a_descriptor_of_another_kind_is_refused(void **state)
+{
+    const int fd = dup(0);
+    const struct enlb_tap_config config = {
+        .size = sizeof(config), .fds = &fd, .queues = 1};
+    char reason[ENLB_NET_REASON_LEN];
+    struct enlh_net net;
+
+    (void)state;
+    assert_true(enlb_tap_create(&config, &net, reason) < 0);
+    assert_non_null(strstr(reason, "tap"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(tap_frames_go_both_ways, start, stop),
+        cmocka_unit_test_setup_teardown(tap_a_device_that_is_down_has_no_carrier, start,
+                                        stop),
+        cmocka_unit_test(tap_a_descriptor_of_another_kind_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
