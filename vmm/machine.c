@@ -537,9 +537,10 @@ enlm_machine_destroy(struct enlm_machine *machine)
 {
     if (!machine)
         return;
-    enlm_control_destroy(machine->control);
-    machine->control = NULL;
+    /* Channels have news until the last of them has gone. */
+    enlm_control_close(machine->control);
     enlm_teardown(machine);
+    enlm_control_destroy(machine->control);
     enlm_platform_fini(machine);
     enlm_loop_fini(&machine->loop);
     pthread_cond_destroy(&machine->changed);

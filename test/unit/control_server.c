@@ -266,6 +266,24 @@ server_bounds_what_waits_for_a_client(void **state)
     close(fd);
 }
 
+static void
+server_that_is_closed_has_no_clients_and_bears_news(void **state)
+{
+    int fd = come_and_negotiate();
+
+    (void)state;
+    enlm_control_tell(control, ENLM_CONTROL_STOPPED, NULL);
+    enlm_control_close(control);
+    assert_memory_equal(hear(fd), "{\"event\":\"STOP\",", 16);
+    assert_null(hear(fd));
+    enlm_control_tell(control, ENLM_CONTROL_DEVICE_DELETED,
+                      json_pack("{ss}", "device", "x"));
+    enlm_control_deliver(control);
+    enlm_control_tell(control, ENLM_CONTROL_RESUME, NULL);
+    assert_int_equal(enlm_control_clients(control), 0);
+    close(fd);
+}
+
 static void *
 teller(void *ctx)
 {
@@ -388,6 +406,7 @@ main(void)
         CASE(server_stops_listening_to_a_client_that_does_not_read),
         CASE(server_drops_a_client_that_never_reads),
         CASE(server_bounds_what_waits_for_a_client),
+        CASE(server_that_is_closed_has_no_clients_and_bears_news),
         CASE(server_hears_news_from_any_thread_and_bounds_them),
         CASE(server_answers_later_and_in_order),
         CASE(server_answers_later_who_has_shut_its_side),

@@ -42,7 +42,12 @@ struct enlm_control_ops {
 ENL_MUST_CHECK int enlm_control_create(struct enlm_loop *loop, int listen_fd,
                                        const struct enlm_control_ops *ops, void *ctx,
                                        struct enlm_control **out);
-/* What was said goes out as far as the clients take it now. Thread: loop. */
+/*
+ * What was said goes out as far as the clients take it now, and they are gone; no other
+ * comes. Others may still tell and answer, and nobody hears. Thread: loop.
+ */
+void enlm_control_close(struct enlm_control *control);
+/* Closed or not. Nobody else is inside. Thread: loop. */
 void enlm_control_destroy(struct enlm_control *control);
 
 /*

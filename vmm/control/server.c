@@ -418,9 +418,9 @@ enlm_control_create(struct enlm_loop *loop, int listen_fd,
 }
 
 void
-enlm_control_destroy(struct enlm_control *control)
+enlm_control_close(struct enlm_control *control)
 {
-    if (!control)
+    if (!control || control->listen_fd < 0)
         return;
     enlm_control_deliver(control);
     for (uint32_t i = 0; i < ENLM_CONTROL_CLIENTS; i++) {
@@ -429,6 +429,17 @@ enlm_control_destroy(struct enlm_control *control)
     }
     enlm_loop_remove(control->loop, control->listen_fd);
     close(control->listen_fd);
+    control->listen_fd = -1;
+}
+
+/* What was told since the close has nobody to hear it. */
+void
+enlm_control_destroy(struct enlm_control *control)
+{
+    if (!control)
+        return;
+    enlm_control_close(control);
+    enlm_control_deliver(control);
     pthread_mutex_destroy(&control->lock);
     free(control);
 }

@@ -9,11 +9,11 @@
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 
-# Writes without end.
+# Writes without end, and leaves some of the processor to the others.
 load()
 {
-    while dd if=/dev/urandom of="$1" bs=64k count=16 conv=fsync 2>/dev/null; do
-        :
+    while dd if=/dev/zero of="$1" bs=64k count=4 conv=fsync 2>/dev/null; do
+        sleep 0.1
     done
 }
 
@@ -23,9 +23,13 @@ record()
     n=1
     while echo "record $n" | dd of="/dev/$1" bs=512 seek="$n" conv=sync,fsync,notrunc 2>/dev/null; do
         n=$((n + 1))
+        sleep 0.05
     done
     echo "control: safe $2 $((n - 1))"
 }
+
+# Cheap, for it is asked all the time: which disks there are, and how large.
+glance() { echo /sys/block/sd* && cat /sys/block/sd*/size 2>/dev/null; }
 
 disks()
 {
@@ -35,7 +39,7 @@ disks()
     done | tr '\n' ' '
 }
 
-# Loads every disk but the first.
+# Records on every disk that is new, but the first.
 changed()
 {
     for disk in $2; do
@@ -53,14 +57,23 @@ complaints()
 
 echo "control: up, $(mount | grep -c 'on / type ext4') root"
 load /root/load &
-last=''
+last='' seen='' n=0
 while :; do
-    now=$(disks)
-    if [ "$now" != "$last" ]; then
-        echo "control: disks $now"
-        changed "$last" "$now"
-        last=$now
+    now=$(glance)
+    if [ "$now" != "$seen" ]; then
+        list=$(disks)
+        case $list in
+        *=:*) ;; # one that is still coming has no serial number
+        *)
+            echo "control: disks $list"
+            changed "$last" "$list"
+            last=$list seen=$now
+            ;;
+        esac
     fi
-    echo "control: time $(cut -d' ' -f1 /proc/uptime) complaints $(complaints)"
-    sleep 0.5
+    [ $((n % 10)) -ne 0 ] || trouble=$(complaints)
+    read -r up _ </proc/uptime
+    echo "control: time $up complaints $trouble"
+    n=$((n + 1))
+    sleep 0.3
 done
