@@ -211,12 +211,13 @@ describe_machine()
         machine+=(-virtfs "local,path=${entry%%:*},mount_tag=share$n,$share")
         n=$((n + 1))
     done
-    # cache=unsafe: an image is lost only if this machine crashes, not if L1 or qemu does.
+    # cache=unsafe: an image is lost only if this machine crashes, not if L1 or qemu does. The physical
+    # block is that of a file, so that a guest in L1 sees the same disk as one here.
     for entry in ${disks[@]+"${disks[@]}"}; do
         options=if=none,format=raw,cache=unsafe,discard=unmap
         [ "$entry" = "${entry%,ro}" ] || options=$options,readonly=on
         machine+=(-drive "$options,id=disk$n,file=${entry%,ro}"
-            -device "virtio-blk-pci,drive=disk$n")
+            -device "virtio-blk-pci,drive=disk$n,physical_block_size=4096")
         n=$((n + 1))
     done
 }
