@@ -4,7 +4,7 @@
  *
  * Run by the loop and by the machine's maker. A disk is a LUN of a controller. What it
  * stands on was opened by the machine's owner and is given back when the disk has gone.
- * Tests: test/os (DS01 to DS22).
+ * Tests: test/unit/vmm_hotplug.c, test/os (DS01 to DS22).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * Run by the loop and by the machine's maker. Every controller has an instance of its own,
  * the same at each start, because a guest that resumes looks for it again. A controller
  * that leaves takes its disks along.
- * Tests: test/os (DS01 to DS03).
+ * Tests: test/unit/vmm_hotplug.c, test/os (DS01 to DS03).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,14 +17,17 @@ load()
     done
 }
 
-# Record n in block n, each one safe before the next, until the disk is gone; then says which was the last.
+# A record in each block, each one safe before the next, until the disk is gone; then says which was the last.
+# The disk stays open: by its name there would be a file in its place afterwards.
 record()
 {
+    exec 3<>"/dev/$1"
     n=1
-    while echo "record $n" | dd of="/dev/$1" bs=512 seek="$n" conv=sync,fsync,notrunc 2>/dev/null; do
+    while echo "record $n" | dd bs=512 conv=sync,fsync >&3 2>/dev/null; do
         n=$((n + 1))
         sleep 0.05
     done
+    exec 3>&-
     echo "control: safe $2 $((n - 1))"
 }
 
