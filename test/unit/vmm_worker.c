@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/worker.h"
 
@@ -126,6 +127,34 @@ worker_late_wake_finds_a_live_descriptor(void **state)
     enlm_worker_fini(&pool);
 }
 
+/* By edges: what stays readable wakes it once. */
+static void
+worker_runs_at_each_edge_of_a_watched_descriptor(void **state)
+{
+    struct enlm_worker_pool pool = {NULL};
+    struct enlh_channel channel = {.worker = NULL};
+    struct enlm_worker *worker = enlm_worker_of(&pool, &channel);
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(enlm_worker_watch(worker, ends[0]), 0);
+    assert_int_equal(enlm_worker_start(worker), 0);
+    wait_for_runs(&channel, 1);
+    assert_int_equal(write(ends[1], "a", 1), 1);
+    wait_for_runs(&channel, 2);
+    enlm_worker_wake(worker);
+    wait_for_runs(&channel, 3);
+    assert_int_equal(write(ends[1], "b", 1), 1);
+    wait_for_runs(&channel, 4);
+    enlm_worker_stop(worker);
+    assert_int_equal(channel.runs, 4);
+    assert_int_equal(worker->watched_fd, -1);
+    close(ends[0]);
+    close(ends[1]);
+    enlm_worker_fini(&pool);
+}
+
 int
 main(void)
 {
@@ -135,6 +164,7 @@ main(void)
         cmocka_unit_test(worker_that_has_let_go_does_not_run_again),
         cmocka_unit_test(worker_is_one_for_each_channel_and_used_again),
         cmocka_unit_test(worker_late_wake_finds_a_live_descriptor),
+        cmocka_unit_test(worker_runs_at_each_edge_of_a_watched_descriptor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
