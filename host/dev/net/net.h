@@ -185,7 +185,6 @@ struct enlh_net_rx {
     struct enl_transfer_range ranges[ENLH_NET_BATCH];
     uint32_t range_count;
     uint32_t head, last;
-    bool starved; /* stopped for want of pieces */
 };
 
 /* An answer of RNDIS that waits for room in the ring. */
@@ -414,9 +413,10 @@ void enlh_net_rx_run(struct enlh_net_lane *lane);
 /* The guest is done with a packet. Returns 0, or -ENL_E_PROTO: it never had it. */
 ENL_MUST_CHECK int enlh_net_rx_completed(struct enlh_net_lane *lane,
                                          uint64_t transaction_id);
-/* Copy an RNDIS message into a control piece and show it to the guest: true, or no room. */
-bool enlh_net_rx_send(struct enlh_net_lane *lane, uint32_t piece, uint32_t len);
+/* Copy an RNDIS message into a piece. Returns 0, or -ENL_E_NOENT: the buffer is gone. */
 ENL_MUST_CHECK int enlh_net_rx_write(struct enlh_net_lane *lane, uint32_t piece,
                                      const void *message, uint32_t len);
+/* Show the guest what is in a control piece; false: there is no room. */
+bool enlh_net_rx_send(struct enlh_net_lane *lane, uint32_t piece, uint32_t len);
 
 #endif

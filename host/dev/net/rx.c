@@ -523,8 +523,7 @@ rx_round(struct enlh_net_lane *lane)
 
     rx_lend(rx);
     lent = rx->lent_count < ENLH_NET_BATCH ? rx->lent_count : ENLH_NET_BATCH;
-    rx->starved = lent < rx_most(lane);
-    if (rx->starved) {
+    if (lent < rx_most(lane)) {
         enlh_net_count(&lane->port->counts.rx_waits, 1);
         return 0;
     }
