@@ -26,6 +26,7 @@
 
 #define RETRY_MS 1000
 #define HEAD     4u /* bytes of a length */
+#define READS    512u
 
 struct passt {
     struct enlb_net_base base;
@@ -148,10 +149,11 @@ begin_frame(struct passt *passt)
     return passt->coming != NULL;
 }
 
+/* As many reads as may be in one turn. */
 static bool
 read_frames(struct passt *passt)
 {
-    for (;;) {
+    for (uint32_t i = 0; i < READS; i++) {
         ssize_t result = read_part(passt);
 
         if (result < 0)
@@ -170,6 +172,7 @@ read_frames(struct passt *passt)
         passt->coming = NULL;
         passt->got = 0;
     }
+    return true;
 }
 
 static void *
