@@ -333,7 +333,8 @@ main()
     qemu_pid=''
     [ -z "$tail_pid" ] || wait "$tail_pid" || true
     tail_pid=''
-    # The stream has ended, and so does the relay, with the last that came through.
+    # The stream has ended, and so does the relay, with the last that came through; or qemu never made it.
+    stop "$relay_pid"
     [ -z "$relay_pid" ] || wait "$relay_pid" || true
     relay_pid=''
     verdict || status=$?

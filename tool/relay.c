@@ -243,6 +243,20 @@ client_ready(struct enlt_relay *relay, struct enlt_relay_client *client, short e
     settle(relay, client);
 }
 
+/* The stream has ended: what came through it still reaches who takes it soon. */
+static void
+say_last_words(struct enlt_relay *relay)
+{
+    for (uint32_t i = 0; i < ENLT_RELAY_CLIENTS; i++) {
+        struct enlt_relay_client *client = &relay->clients[i];
+        struct pollfd p = {.fd = client->fd, .events = POLLOUT};
+
+        while (client->fd >= 0 && client->out.len && poll(&p, 1, QUIET_MS) == 1 &&
+               drain(client->fd, &client->out) > 0)
+            ;
+    }
+}
+
 /* ---- a turn ---- */
 
 static void
@@ -278,8 +292,10 @@ enlt_relay_turn(struct enlt_relay *relay, int timeout_ms)
     if (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) {
         int result = read_stream(relay);
 
-        if (result < 0)
+        if (result < 0) {
+            say_last_words(relay);
             return -1;
+        }
         moved |= result;
     }
     if (fds[1].revents)

@@ -248,11 +248,18 @@ relay_opens_a_place_once(void **state)
 }
 
 static void
-relay_ends_with_its_stream(void **state)
+relay_ends_with_its_stream_and_says_what_came_through(void **state)
 {
+    static const uint8_t word[] = {2, 0, 3, 0, 'e', 'n', 'd'};
+    int client = come();
+
     (void)state;
+    assert_int_equal(write(stream[1], word, sizeof(word)), sizeof(word));
     shutdown(stream[1], SHUT_RDWR);
-    assert_int_equal(enlt_relay_turn(&outside, 0), -1);
+    while (enlt_relay_turn(&outside, 0) >= 0)
+        ;
+    assert_hears(client, "end");
+    close(client);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -268,7 +275,7 @@ main(void)
         CASE(relay_cuts_off_who_never_reads),
         CASE(relay_takes_no_frame_that_makes_no_sense),
         CASE(relay_opens_a_place_once),
-        CASE(relay_ends_with_its_stream),
+        CASE(relay_ends_with_its_stream_and_says_what_came_through),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
