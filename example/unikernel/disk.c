@@ -43,6 +43,7 @@ static struct {
     uint32_t sums[CHUNKS];
     volatile uint32_t done, errors;
     volatile bool stop_load;
+    volatile int load_rc;
 } disk;
 
 static struct request requests[QUEUE];
@@ -222,10 +223,9 @@ pass(bool is_read)
 static void
 load(void *arg)
 {
-    int *rc = arg;
-
-    for (uint32_t i = 0; i < LOAD_PASSES && !*rc && !disk.stop_load; i++)
-        *rc = pass(true);
+    (void)arg;
+    for (uint32_t i = 0; i < LOAD_PASSES && !disk.load_rc && !disk.stop_load; i++)
+        disk.load_rc = pass(true);
 }
 
 /* ---- the report ---- */
@@ -294,7 +294,7 @@ static void
 check_move(void)
 {
     uint32_t before = disk.done, other = cpu_count - 1;
-    int load_rc = 0, move_rc, away_rc;
+    int move_rc, away_rc;
 
     if (cpu_count == 1) {
         report_skip("R27", "a move under load", "one processor");
@@ -302,17 +302,17 @@ check_move(void)
         return;
     }
     disk.worker = other;
-    if (!smp_begin(other, load, &load_rc))
-        load_rc = -ENL_E_BUSY;
+    if (!smp_begin(other, load, NULL))
+        disk.load_rc = -ENL_E_BUSY;
     (void)BUS_UNTIL(disk.done != before);
     move_rc = move_to(other);
     away_rc = move_away_from(other);
     disk.stop_load = true;
     if (!smp_end(other))
-        load_rc = -ENL_E_TIMEDOUT;
+        disk.load_rc = -ENL_E_TIMEDOUT;
     disk.worker = 0;
     if (!move_rc)
-        move_rc = disk.errors ? -ENL_E_IO : load_rc;
+        move_rc = disk.errors ? -ENL_E_IO : disk.load_rc;
     report_rc(move_rc, "R27", "moved to processor %u under %u reads: %u errors", other,
               disk.done - before, disk.errors);
     report_rc(away_rc, "P09", "no channel is left on processor %u", other);

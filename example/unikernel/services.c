@@ -119,8 +119,9 @@ check_service(int which, const char *row, const char *name)
         return;
     }
     (void)BUS_UNTIL(enlg_ic_version(ic) != 0);
-    report(enlg_ic_version(ic) != 0, row, "%s %u.%u", name, enlg_ic_version(ic) >> 16,
-           enlg_ic_version(ic) & 0xFFFF);
+    report(enlg_ic_version(ic) != 0, row, "%s %u.%u, framework %u.%u", name,
+           enlg_ic_version(ic) >> 16, enlg_ic_version(ic) & 0xFFFF,
+           enlg_ic_framework(ic) >> 16, enlg_ic_framework(ic) & 0xFFFF);
 }
 
 void
