@@ -272,9 +272,12 @@ end_open(struct kernel *k, const struct enl_vmbus_open *m)
 
     while (i < KERNEL_GPADLS && k->gpadls[i].handle != m->ring_gpadl)
         i++;
-    if (m->relid >= KERNEL_RELIDS || i == KERNEL_GPADLS || !k->gpadls[i].base)
+    if (m->relid >= KERNEL_RELIDS || i == KERNEL_GPADLS)
         return;
     ring = k->gpadls[i].base;
+    /* A guest that heard of the channel's end before this host read its posts has it back. */
+    if (!kernel_memory_is(k, ring, k->gpadls[i].len))
+        return;
     in = view_of(ring, send_len);
     out = view_of(ring + send_len, k->gpadls[i].len - send_len);
     RIG_CHECK(enl_ring_consumer_init(&end->from_guest, &in, true) == 0);
