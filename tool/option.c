@@ -112,7 +112,8 @@ enlt_options_help(const struct enlt_option *table, const char *verb)
                  table->arg ? " " : "", table->arg ? table->arg : "");
         printf("  %-34s %s\n", left, table->help);
         for (const struct enlt_key *key = table->keys; key && key->name; key++) {
-            snprintf(left, sizeof(left), "%s=%s", key->name, key->values);
+            snprintf(left, sizeof(left), "%s%s%s", key->name, key->values ? "=" : "",
+                     key->values ? key->values : "");
             printf("          %-26s %s\n", left, key->help);
         }
     }
@@ -132,8 +133,12 @@ enlt_options_mdoc(const struct enlt_option *table)
         if (!table->keys)
             continue;
         printf(".Bl -tag -width Ds -compact\n");
-        for (const struct enlt_key *key = table->keys; key->name; key++)
-            printf(".It Cm %s Ns = Ns Ar %s\n%s\n", key->name, key->values, key->help);
+        for (const struct enlt_key *key = table->keys; key->name; key++) {
+            printf(".It Cm %s", key->name);
+            if (key->values)
+                printf(" Ns = Ns Ar %s", key->values);
+            printf("\n%s\n", key->help);
+        }
         printf(".El\n");
     }
 }

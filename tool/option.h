@@ -16,7 +16,7 @@
 /* One key of a key=value list, for people; the option's set() reads it. */
 struct enlt_key {
     const char *name;   /* NULL ends the list */
-    const char *values; /* "raw|vhd", "N", "FILE" */
+    const char *values; /* "raw|vhd", "N", "FILE"; NULL for a bare word */
     const char *help;
 };
 
