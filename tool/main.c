@@ -21,6 +21,8 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"run", "boot a guest", enlt_run, enlt_run_options},
+    {"check", "whether a kernel runs on Hyper-V devices alone", enlt_check,
+     enlt_check_options},
     {"ctl", "ask a machine that runs", enlt_ctl, NULL},
     {"replay", "a recorded disk as a power loss would have left it", enlt_replay,
      enlt_replay_options},

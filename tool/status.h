@@ -11,7 +11,7 @@
 
 enum enlt_status {
     ENLT_SHUTDOWN = 0,      /* the guest shut down */
-    ENLT_REFUSED = 1,       /* ctl: the machine refused the command */
+    ENLT_REFUSED = 1,       /* ctl: the machine refused; check: it fails */
     ENLT_TIMED_OUT = 2,     /* ctl: the time was over before an answer or the event */
     ENLT_GONE = 3,          /* ctl: the machine ended first */
     ENLT_RESET = 32,        /* the guest reset, with --no-reboot */

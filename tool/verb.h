@@ -19,6 +19,10 @@ int enlt_relay(int argc, char **argv);
 /* Ask a machine that runs. */
 int enlt_ctl(int argc, char **argv);
 
+/* Does a kernel run on Hyper-V devices alone? */
+int enlt_check(int argc, char **argv);
+extern const struct enlt_option enlt_check_options[];
+
 /* Make a disk's image out of its trace, as a power loss would have left it. */
 int enlt_replay(int argc, char **argv);
 extern const struct enlt_option enlt_replay_options[];

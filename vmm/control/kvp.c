@@ -254,7 +254,9 @@ int
 enlm_control_ip_set(struct enlm_machine *machine, const json_t *arguments, json_t **out,
                     char why[ENLM_CONTROL_WHY])
 {
-    struct enlh_kvp_ip ip = {.adapter = text_of(arguments, "adapter"),
+    const char *instance = text_of(arguments, "adapter");
+    char braced[48];
+    struct enlh_kvp_ip ip = {.adapter = instance[0] == '{' ? instance : braced,
                              .families = ENL_KVP_IPV4 | ENL_KVP_IPV6,
                              .dhcp = json_is_true(json_object_get(arguments, "dhcp")),
                              .address = text_of(arguments, "address"),
@@ -265,5 +267,6 @@ enlm_control_ip_set(struct enlm_machine *machine, const json_t *arguments, json_
         .operation = ENLH_KVP_SET_IP, .ip = &ip, .fn = on_done};
 
     (void)out;
+    snprintf(braced, sizeof(braced), "{%s}", instance);
     return ask(machine, &request, NULL, NULL, why);
 }
