@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernel/console.c - text on the serial line
+ * kernel/console.c - text on the serial line, or into memory
  *
- * Run by whoever has something to say; one processor at a time. The line is a 16550 that
- * takes 16 bytes before it is asked again.
+ * Run by whoever has something to say; on the line one processor at a time. It is a 16550
+ * that takes 16 bytes before it is asked again.
  */
 #include "kernel.h"
 
@@ -13,7 +13,7 @@
 #define FIFO_BYTES    16u
 
 static void
-put(char c)
+put_serial(char c)
 {
     static uint32_t sent;
 
@@ -24,8 +24,18 @@ put(char c)
     out8(COM1, (uint8_t)c);
 }
 
+/* to: NULL is the serial line. */
 static void
-put_number(uint64_t value, uint32_t base)
+put(struct text *to, char c)
+{
+    if (!to)
+        put_serial(c);
+    else if (to->at < to->end)
+        *to->at++ = c;
+}
+
+static void
+put_number(struct text *to, uint64_t value, uint32_t base)
 {
     char digits[20];
     uint32_t n = 0;
@@ -35,48 +45,64 @@ put_number(uint64_t value, uint32_t base)
         value /= base;
     } while (value);
     while (n)
-        put(digits[--n]);
+        put(to, digits[--n]);
 }
 
 static void
-put_signed(int value)
+put_signed(struct text *to, int value)
 {
     if (value < 0)
-        put('-');
-    put_number(value < 0 ? 0u - (unsigned)value : (unsigned)value, 10);
+        put(to, '-');
+    put_number(to, value < 0 ? 0u - (unsigned)value : (unsigned)value, 10);
 }
 
 static void
-put_text(const char *text)
+put_text(struct text *to, const char *text)
 {
     while (*text)
-        put(*text++);
+        put(to, *text++);
 }
 
-void
-say_list(const char *format, va_list args)
+static void
+put_list(struct text *to, const char *format, va_list args)
 {
     for (const char *at = format; *at; at++) {
         bool is_long;
 
         if (*at != '%') {
-            put(*at);
+            put(to, *at);
             continue;
         }
         at++;
         is_long = *at == 'l';
         at += is_long;
         if (*at == 's')
-            put_text(va_arg(args, const char *));
+            put_text(to, va_arg(args, const char *));
         else if (*at == 'c')
-            put((char)va_arg(args, int));
+            put(to, (char)va_arg(args, int));
         else if (*at == 'd')
-            put_signed(va_arg(args, int));
+            put_signed(to, va_arg(args, int));
         else if (is_long)
-            put_number(va_arg(args, unsigned long), *at == 'x' ? 16 : 10);
+            put_number(to, va_arg(args, unsigned long), *at == 'x' ? 16 : 10);
         else
-            put_number(va_arg(args, unsigned), *at == 'x' ? 16 : 10);
+            put_number(to, va_arg(args, unsigned), *at == 'x' ? 16 : 10);
     }
+}
+
+void
+say_list(const char *format, va_list args)
+{
+    put_list(NULL, format, args);
+}
+
+void
+text_add(struct text *to, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    put_list(to, format, args);
+    va_end(args);
 }
 
 void

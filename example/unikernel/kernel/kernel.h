@@ -36,6 +36,12 @@ void kernel_fault(struct frame *frame);
 /* %s %c %d %u %x %lu %lx; nothing else. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_list(const char *format, va_list args);
+/* The same into memory: what does not fit is cut. */
+struct text {
+    char *at, *end;
+};
+void text_add(struct text *to, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- from the VMM ---- */
 
@@ -45,6 +51,8 @@ struct start_info {
 };
 extern const struct start_info *boot_info;
 
+/* The value of the word "name=value", up to a blank; NULL: there is none. */
+const char *option_find(const char *name);
 /* It has the word "name=value", or "name=..." with value between commas. */
 bool option_is(const char *name, const char *value);
 

@@ -6,8 +6,7 @@
 
 #include "kernel.h"
 
-/* The value of a word "name=value" in the command line, or NULL; it ends at a blank. */
-static const char *
+const char *
 option_find(const char *name)
 {
     const char *at = (const char *)(uintptr_t)boot_info->cmdline;
