@@ -14,7 +14,7 @@ build='gcc libc6-dev make meson ninja-build pkg-config acpica-tools liburing-dev
 run='qemu-system-x86 busybox-static cpio e2fsprogs zstd xz-utils lz4 kmod'
 # libclang-rt-14-dev is what holds libFuzzer and the sanitizers of Debian 12's clang.
 check='clang lld libclang-rt-14-dev g++ mandoc spin valgrind gcovr shellcheck clang-format clang-tidy
-    procps python3 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static'
+    curl procps python3 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static'
 bench='fio qemu-system-x86'
 
 die()

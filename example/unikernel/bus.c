@@ -21,6 +21,7 @@ static const struct enlg_driver drivers[] = {
     {.type = ENL_GUID_SHUTDOWN, .probe = shutdown_probe},
     {.type = ENL_GUID_TIMESYNC, .probe = timesync_probe},
     {.type = ENL_GUID_SCSI, .probe = disk_probe},
+    {.type = ENL_GUID_NET, .probe = net_probe, .probe_sub = net_probe_sub},
 };
 
 static bool has_all_offers, has_failed, is_unloaded;
@@ -56,7 +57,16 @@ bus_step(void)
 {
     (void)enlg_vmbus_poll(&bus);
     services_poll();
+    net_poll();
     cpus_rest();
+}
+
+void
+bus_status(struct text *to)
+{
+    uint32_t version = enlg_vmbus_version(&bus);
+
+    text_add(to, "bus: VMBus %u.%u\n", version >> 16, version & 0xFFFF);
 }
 
 /* ---- start and end ---- */

@@ -362,6 +362,13 @@ disk_check(void)
 }
 
 void
+disk_status(struct text *to)
+{
+    if (disk.channel)
+        text_add(to, "disk: %u requests done, %u errors\n", disk.done, disk.errors);
+}
+
+void
 disk_stop(void)
 {
     int rc;

@@ -3,7 +3,8 @@
  * main.c - the order in which a kernel meets its hypervisor, and a report of how it went
  *
  * The command line: disk=scratch lets the end of the disk be written, until=shutdown waits
- * for the host's word before the end, end=crash ends by a fault.
+ * for the host's word before the end, end=crash ends by a fault. ip=ADDRESS[,GATEWAY] is
+ * for a network without DHCP.
  */
 #include "unikernel.h"
 
@@ -55,11 +56,13 @@ use_everything(void)
     clock_start();
     if (bus_start()) {
         disk_check();
+        net_check();
         services_check();
         if (option_is("until", "shutdown"))
             services_await_shutdown();
         if (option_is("end", "crash"))
             __asm__ volatile("ud2");
+        net_stop();
         disk_stop();
         bus_stop();
     }

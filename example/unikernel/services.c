@@ -144,6 +144,13 @@ services_check(void)
 }
 
 void
+services_status(struct text *to)
+{
+    text_add(to, "heartbeats: %lu answered\n",
+             (unsigned long)enlg_ic_answered(&services[HEARTBEAT].ic));
+}
+
+void
 services_await_shutdown(void)
 {
     say("# waiting for the host's word\n");

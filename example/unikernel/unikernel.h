@@ -67,6 +67,7 @@ bool bus_start(void);
 void bus_stop(void);
 /* On the boot processor: do what there is to do, and rest. */
 void bus_step(void);
+void bus_status(struct text *to);
 /* An interrupt of the bus, on any processor. */
 void bus_interrupt(struct frame *frame);
 
@@ -86,6 +87,7 @@ int heartbeat_probe(void *ctx, struct enlg_channel *channel);
 int shutdown_probe(void *ctx, struct enlg_channel *channel);
 int timesync_probe(void *ctx, struct enlg_channel *channel);
 void services_poll(void);
+void services_status(struct text *to);
 void services_check(void);
 /* Until the host asks for it. */
 void services_await_shutdown(void);
@@ -95,5 +97,15 @@ void services_await_shutdown(void);
 int disk_probe(void *ctx, struct enlg_channel *channel);
 void disk_check(void);
 void disk_stop(void);
+void disk_status(struct text *to);
+
+/* ---- net.c; stack.h has what is above it ---- */
+
+int net_probe(void *ctx, struct enlg_channel *channel);
+int net_probe_sub(void *ctx, struct enlg_channel *channel, struct enlg_channel *first);
+void net_poll(void);
+void net_check(void);
+void net_stop(void);
+void net_status(struct text *to);
 
 #endif

@@ -14,6 +14,9 @@ self=$(readlink -f "$0")
 everywhere='U01 U02 P10 U03 T01 T09 U07 V33 X01'
 services='DI02 U12 DI04 DI03'
 disk='DS01 U10 V28'
+network='U11'
+port=$((20000 + $$ % 20000))
+nic="user,hostfwd=tcp:127.0.0.1:$port-:80,hostfwd=tcp:127.0.0.1:$((port + 1))-:7"
 
 # start NAME COMMAND...: the guest in the background; its lines go to $work/out.
 start()
@@ -82,8 +85,8 @@ enlight()
     esac
 }
 
-# The host asks for the shutdown when the guest waits for it.
-ask_for_shutdown()
+# Until the guest has nothing left to do, or is gone.
+await_the_wait()
 {
     local i
     for ((i = 0; i < boot_seconds * 10; i++)); do
@@ -91,20 +94,67 @@ ask_for_shutdown()
         kill -0 "$guest" 2>/dev/null || break
         sleep 0.1
     done
-    kill -TERM "$guest" 2>/dev/null
+}
+
+# echoes PORT: what is sent comes back, and 100 KiB are more than any window.
+echoes()
+{
+    head -c 102400 /dev/urandom >"$work/sent"
+    # shellcheck disable=SC2016 # for the inner shell
+    timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"; head -c 102400 <&3 >"$2/back" & cat "$2/sent" >&3; wait' \
+        echoes "$1" "$work"
+    cmp -s "$work/sent" "$work/back"
+    verdict $? "100 KiB come back from port 7"
+}
+
+# fetch [PATH]: a page of the guest, to $work/page.
+fetch()
+{
+    curl -s -S -i --max-time 20 "http://127.0.0.1:$port/${1:-}" >"$work/page" 2>"$work/err.page"
+}
+
+# Connections are spread over the processors: each must have had one.
+all_answer()
+{
+    local cpu i
+    for ((cpu = 0; cpu < $1; cpu++)); do
+        for ((i = 0; i < 30; i++)); do
+            fetch && grep -q "by number $cpu\$" "$work/page" && break
+        done
+        verdict "$([ $i -lt 30 ]; echo $?)" "processor $cpu has answered"
+    done
+}
+
+# reach CPUS: the guest over the network, as anybody would.
+reach()
+{
+    fetch
+    verdict $? "the page comes: $(head -n 1 "$work/page" | tr -d '\r')$(cat "$work/err.page")"
+    said page '^A kernel on libenlight-guest'
+    said page "^processors: $1, "
+    said page '^nic: protocol 6\.1, link up'
+    said page '^disk: [1-9][0-9]* requests done, 0 errors'
+    fetch elsewhere
+    said page '404 Not Found'
+    all_answer "$1"
+    echoes $((port + 1))
 }
 
 under_enlight()
 {
     local engine=$1 cpus moved=''
     for cpus in 1 2; do
-        enlight "$engine" "$cpus" "disk=scratch until=shutdown"
+        enlight "$engine" "$cpus" "disk=scratch until=shutdown" --nic "$nic"
         start "unikernel:$engine:$cpus" "${command[@]}"
-        ask_for_shutdown
+        await_the_wait
+        reach "$cpus"
+        kill -TERM "$guest" 2>/dev/null
         finish 0
         [ "$cpus" -eq 1 ] || moved='R27 P09'
         # shellcheck disable=SC2086 # lists of words
-        ran $everywhere $services $disk T11 $moved
+        ran $everywhere $services $disk $network T11 $moved
+        said report '^ok - U11 an address by DHCP'
+        said report '^ok - U11 the gateway answers a ping'
         said report '^ok - DI04 the shutdown is obeyed'
         complete
     done
@@ -122,7 +172,7 @@ under_enlight()
     enlight "$engine" 1 "end=crash"
     start "unikernel:$engine:crash" "${command[@]}"
     finish 34
-    absent DS01 U10 R27 P09
+    absent DS01 U10 R27 P09 U11
     said err 'P0 0x6, '
     said err 'unikernel: a fault that nobody expected'
 }
@@ -141,7 +191,7 @@ under_qemu()
     qemu 2 2 ,hv-stimer-direct,hv-frequencies,hv-crash,hv-reset,hv-vapic,hv-tlbflush,hv-ipi
     # shellcheck disable=SC2086 # a list of words
     ran $everywhere T11
-    absent DS01 U10 R27 P09 DI02 DI04 DI03
+    absent DS01 U10 R27 P09 U11 DI02 DI04 DI03
     said report '^ok - U07 VMBus 4\.0'
     complete
     qemu message-timers 1 ''
