@@ -15,14 +15,14 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/lib.sh"
 
 size=512M
-packages='coreutils dash fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
+packages='coreutils dash ethtool fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
 programs='bin/cp bin/dash bin/findmnt bin/lsblk sbin/blkdiscard sbin/blockdev sbin/dumpe2fs
-    sbin/e2fsck sbin/fstrim sbin/kexec sbin/mke2fs usr/bin/fio usr/bin/lscpu
+    sbin/e2fsck sbin/ethtool sbin/fstrim sbin/kexec sbin/mke2fs usr/bin/fio usr/bin/lscpu
     usr/bin/sg_get_lba_status usr/bin/sg_inq usr/bin/sg_logs usr/bin/sg_luns usr/bin/sg_modes
     usr/bin/sg_opcodes usr/bin/sg_raw usr/bin/sg_readcap usr/bin/sg_reset usr/bin/sg_sync
     usr/bin/sg_turs usr/bin/sg_unmap usr/bin/sg_vpd usr/bin/sg_write_same usr/bin/taskset
     usr/sbin/rdmsr usr/sbin/wrmsr'
-modules='hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc hid_hyperv hyperv_keyboard ?hyperv_drm
+modules='af_packet ?8021q hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc hid_hyperv hyperv_keyboard ?hyperv_drm
     ?hyperv_fb hv_sock ?pci_hyperv uio_hv_generic msr sd_mod ?sg ext4 loop overlay ?crc32c_generic
     ?crc32c_intel ?crct10dif_generic ?crct10dif_pclmul ?crc64_rocksoft_generic'
 

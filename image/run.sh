@@ -17,7 +17,7 @@ here=$(dirname "$(readlink -f "$0")")
 tree=$(dirname "$here")
 
 kernel=6.1 engine=auto cpus=1 memory=512M hv='' accel=auto report='' script=$tree/test/os/guest/report.sh
-program='' log='' more=() expect=()
+program='' log='' more=() expect=(nic)
 [ -t 0 ] || report=1
 
 usage()
@@ -71,7 +71,7 @@ prepare()
     key=$(sha256sum "$tree/test/os/guest/vdso.c" | cut -c1-16)
     cached "probe/$key" vdso_probe
     "$here/initrd.sh" "$kernel" --script "$script" --script "$tree/test/os/guest/lib.sh" \
-        --script "$CACHE/probe/$key/vdso" "$work/initrd"
+        --script "$tree/test/os/guest/net.sh" --script "$CACHE/probe/$key/vdso" "$work/initrd"
     "$here/rootfs.sh" "$kernel" "$work/root.raw"
 }
 
@@ -87,7 +87,8 @@ judge()
 start()
 {
     local args=(run --accel "$accel" --engine "$engine" --cpus "$cpus" --memory "$memory"
-        --kernel "$kernel_dir/vmlinuz" --initrd "$work/initrd" --disk "path=$work/root.raw,format=raw")
+        --kernel "$kernel_dir/vmlinuz" --initrd "$work/initrd" --disk "path=$work/root.raw,format=raw"
+        --nic user)
     local line="console=ttyS0 root=LABEL=enlight rw quiet"
     [ -z "$hv" ] || args+=(--hv "$hv")
     if [ -z "$report" ]; then
