@@ -175,6 +175,26 @@ oid_the_guest_changes_its_address(void **state)
     net_rig_stop(&r);
 }
 
+/* DN10, DN03: Linux closes and opens its NIC for another MTU. */
+static void
+oid_an_address_outlives_an_opening(void **state)
+{
+    struct address set = address("0200aBcDeF01");
+    static const uint8_t want[6] = {0x02, 0x00, 0xab, 0xcd, 0xef, 0x01};
+    uint8_t mac[6];
+
+    (void)state;
+    net_rig_boot(&r, ENL_NVSP_VERSION_5);
+    assert_int_equal(net_rig_set(&r, ENL_OID_CONFIG_PARAMETER, &set, sizeof(set)),
+                     ENL_RNDIS_STATUS_SUCCESS);
+    fake_channel_close(r.channel);
+    fake_bus_poll(&r.bus);
+    net_rig_connect(&r, ENL_NVSP_VERSION_5);
+    enlh_nic_mac(r.nic, mac);
+    assert_memory_equal(mac, want, 6);
+    net_rig_stop(&r);
+}
+
 static void
 oid_an_address_that_is_none_is_refused(void **state)
 {
@@ -325,6 +345,7 @@ main(void)
         cmocka_unit_test(oid_a_plain_backend_offers_no_offload),
         cmocka_unit_test(oid_every_query_of_the_list_is_answered),
         cmocka_unit_test(oid_the_guest_changes_its_address),
+        cmocka_unit_test(oid_an_address_outlives_an_opening),
         cmocka_unit_test(oid_an_address_that_is_none_is_refused),
         cmocka_unit_test(oid_rss_reaches_the_backend),
         cmocka_unit_test(oid_rss_that_is_none_is_refused),

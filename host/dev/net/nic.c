@@ -89,16 +89,20 @@ enlh_net_refresh(struct enlh_net_lane *lane)
     enlh_ops_unlock(nic->partition, nic->lock);
 }
 
-/* A driver that comes finds a NIC without settings. */
+/*
+ * A driver that comes finds a NIC without settings, but with the address of the one before.
+ * Seen: Linux 6.1 closes and opens its NIC for another MTU, and sets its address no more.
+ */
 static void
 nic_forget_settings(struct enlh_nic *nic)
 {
+    struct enlh_net_settings none = {.mtu = ENLH_NET_MTU_DEFAULT};
+
     enlh_ops_lock(nic->partition, nic->lock);
-    nic->settings = (struct enlh_net_settings){.mtu = ENLH_NET_MTU_DEFAULT};
-    memcpy(nic->settings.mac, nic->config.mac, sizeof(nic->settings.mac));
+    memcpy(none.mac, nic->settings.mac, sizeof(none.mac));
+    nic->settings = none;
     atomic_fetch_add_explicit(&nic->generation, 1, memory_order_release);
     enlh_ops_unlock(nic->partition, nic->lock);
-    atomic_store_explicit(&nic->mac, nic_pack_mac(nic->config.mac), memory_order_relaxed);
 }
 
 void
@@ -383,6 +387,9 @@ enlh_nic_create(struct enlh_vmbus *bus, const struct enlh_nic_config *config,
         result = nic_make_ports(nic);
     if (result == 0) {
         nic_set_ops(nic);
+        memcpy(nic->settings.mac, nic->config.mac, sizeof(nic->settings.mac));
+        atomic_store_explicit(&nic->mac, nic_pack_mac(nic->config.mac),
+                              memory_order_relaxed);
         nic_forget_settings(nic);
         result = nic_offer(&nic->ports[0]);
     }

@@ -270,6 +270,13 @@ rx_is_multicast(const struct enlh_net_settings *settings, const uint8_t *mac)
     return false;
 }
 
+/* The permanent address always is: a next kernel starts with it. */
+static bool
+rx_is_own(const struct enlh_net_lane *lane, const uint8_t *mac)
+{
+    return !memcmp(mac, lane->settings.mac, 6) || !memcmp(mac, lane->nic->config.mac, 6);
+}
+
 static bool
 rx_wanted(const struct enlh_net_lane *lane, const uint8_t *mac)
 {
@@ -282,7 +289,7 @@ rx_wanted(const struct enlh_net_lane *lane, const uint8_t *mac)
     if (filter & ENL_NDIS_FILTER_PROMISCUOUS)
         return true;
     if (!(mac[0] & 1))
-        return (filter & ENL_NDIS_FILTER_DIRECTED) && !memcmp(mac, settings->mac, 6);
+        return (filter & ENL_NDIS_FILTER_DIRECTED) && rx_is_own(lane, mac);
     if (!memcmp(mac, broadcast, 6))
         return (filter & ENL_NDIS_FILTER_BROADCAST) != 0;
     return (filter & ENL_NDIS_FILTER_ALL_MULTICAST) ||
