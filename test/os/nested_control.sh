@@ -3,7 +3,7 @@
 #
 # test/os/nested_control.sh ENLIGHT WORK - the control socket of a guest in the nested machine, from outside, as TAP.
 #
-# Run by test/os/run.sh, not in the nested machine: it starts one of its own. WORK/6.1 has a kernel and an initramfs.
+# Run by test/os/run.sh, not in the nested machine: it starts one of its own. WORK/6.1 has a kernel, an initramfs and a root disk.
 set -u
 enlight=$1 work=$2
 socket=$work/nested.sock log=$work/nested-control
@@ -37,8 +37,10 @@ until_true()
 says() { grep -q -a "$1" "$2"; }
 beats() { "$enlight" ctl --timeout 10 "$socket" query-status 2>/dev/null | grep -q 'heartbeat *ok'; }
 
+cp --sparse=always "$work/6.1/root.raw" "$work/nested.raw"
 "$enlight" run --accel nested --kernel "$work/6.1/vmlinuz" --initrd "$work/6.1/initrd" --memory 256M \
-    --cmdline "console=ttyS0 quiet enlight.script=control.sh" --control "$socket" </dev/null >"$log" 2>"$log.err" &
+    --cmdline "console=ttyS0 quiet root=LABEL=enlight rw enlight.script=control.sh" \
+    --disk "path=$work/nested.raw" --control "$socket" </dev/null >"$log" 2>"$log.err" &
 pid=$!
 until_true 240 says 'control: time' "$log"
 promise "the guest runs" $?

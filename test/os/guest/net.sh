@@ -31,7 +31,7 @@ lease()
 # A change of the device takes its link down for a moment.
 reachable()
 {
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         ping -c 1 -W 5 10.0.2.2 >/dev/null 2>&1 && echo "$1" && return
     done
 }
