@@ -82,6 +82,15 @@ enlt_words_add(struct enlt_words *words, const char *format, ...)
     words->word[words->count] = NULL;
 }
 
+void
+enlt_words_free(struct enlt_words *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        free(words->word[i]);
+    free(words->word);
+    memset(words, 0, sizeof(*words));
+}
+
 /* nested/run.sh lies above the program in the source tree, or where it was installed. */
 static bool
 find_launcher(char *path, size_t len, const char *self)

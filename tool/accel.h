@@ -23,6 +23,7 @@ struct enlt_words {
 };
 void enlt_words_add(struct enlt_words *words, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void enlt_words_free(struct enlt_words *words);
 
 /*
  * Replace this process by nested/run.sh with these options, then "--", then this program

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tool/check/check.h"
+#include "tool/status.h"
 
 static struct enlt_check_boot boot;
 static struct enlt_check_row rows[ENLT_CHECK_ROWS];
@@ -146,6 +147,68 @@ console_is_bounded(void **state)
     assert_int_equal(verdict_of("first program"), ENLT_CHECK_FAILED);
 }
 
+/* Only enlight knows what a driver and its device agreed on. */
+static void
+protocol_versions_are_told(void **state)
+{
+    (void)state;
+    say_all();
+    say("[  1.0] scsienlight: info: scsi0: storage protocol 6.2");
+    assert_int_equal(verdict_of("hv_storvsc"), ENLT_CHECK_PASSED);
+    size_t count = enlt_check_judge(&boot, rows);
+    bool told = false;
+    for (size_t i = 0; i < count; i++)
+        told |= strcmp(rows[i].detail, "by hv_storvsc, storage protocol 6.2") == 0;
+    assert_true(told);
+}
+
+/* The first words of a panic say why, and not the status that follows. */
+static void
+panic_is_the_reason(void **state)
+{
+    (void)state;
+    say("[  1.0] Kernel panic - not syncing: VFS: Unable to mount root fs");
+    say("[  1.1] ---[ end Kernel panic - not syncing: VFS ]---");
+    boot.status = ENLT_CRASH;
+    assert_int_equal(enlt_check_judge(&boot, rows), 2);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(rows[i].detail,
+                            "Kernel panic - not syncing: VFS: Unable to mount root fs");
+    setup(NULL);
+    say("enlight-check: kernel 6.1.0-test");
+    boot.status = ENLT_RESET;
+    assert_int_equal(verdict_of("powers off"), ENLT_CHECK_FAILED);
+    boot.status = 0;
+    assert_int_equal(verdict_of("powers off"), ENLT_CHECK_FAILED);
+    say("enlight-check: end");
+    assert_int_equal(verdict_of("powers off"), ENLT_CHECK_PASSED);
+    boot.timed_out = true;
+    assert_int_equal(verdict_of("powers off"), ENLT_CHECK_FAILED);
+}
+
+/* A guest makes no directive of TAP, and nothing that a terminal obeys. */
+static void
+tap_escapes_what_a_guest_says(void **state)
+{
+    char *text = NULL;
+    size_t len, number = 4;
+    FILE *file = open_memstream(&text, &len);
+
+    (void)state;
+    say("enlight-check: kernel 6.1 # SKIP \x1b[2J\\");
+    boot.vmbus = "4.1";
+    size_t count = enlt_check_judge(&boot, rows);
+    assert_true(enlt_check_tap(file, &boot, rows, count, &number) > 0);
+    fclose(file);
+    assert_int_equal(number, 4 + count);
+    assert_memory_equal(text, "ok 5 - VMBus 4.1: ", 18);
+    assert_non_null(strstr(text, "6.1 \\# SKIP ?[2J\\\\\n"));
+    assert_non_null(strstr(text, "\nnot ok 6 - VMBus 4.1: "));
+    assert_non_null(strstr(text, "\n# console: enlight-check: kernel 6.1 # SKIP ?[2J"));
+    assert_null(strchr(text, 0x1b));
+    free(text);
+}
+
 static void
 junit_escapes_what_a_guest_says(void **state)
 {
@@ -159,6 +222,7 @@ junit_escapes_what_a_guest_says(void **state)
     fclose(file);
     assert_non_null(strstr(text, "&lt;&amp;&quot;?"));
     assert_non_null(strstr(text, "<failure message="));
+    assert_non_null(strstr(text, "<system-out>enlight-check: kernel &lt;"));
     free(text);
 }
 
@@ -242,6 +306,9 @@ main(void)
         CASE(traffic_has_an_address_and_packets),
         CASE(silent_boot_fails_at_its_start),
         CASE(console_is_bounded),
+        CASE(protocol_versions_are_told),
+        CASE(panic_is_the_reason),
+        CASE(tap_escapes_what_a_guest_says),
         CASE(junit_escapes_what_a_guest_says),
         CASE(layer_is_an_archive_of_whole_blocks),
         CASE(only_a_static_program_will_do),

@@ -2,41 +2,29 @@
 /*
  * tool/check/check.c - "enlight check": boot a kernel on Hyper-V devices, and say what works
  *
- * Run by the user, mostly in somebody's CI. Each boot is a child, "enlight run", whose
- * console is read here; so it is the machine that a user would get, nested or not. Nothing
- * of the user's is written: the initramfs is a copy with a layer in front, the disk is
- * read-only. What is made lies in one temporary folder, which goes in the end.
- * Tests: test/unit/tool_check.c.
+ * Run by the user, mostly in somebody's CI. Nothing of the user's is written: the initramfs
+ * is a copy with a layer in front (layer.c), the disk is read-only. What is made lies in
+ * one temporary folder, which goes in the end, a signal's too. Each boot is a child
+ * (boot.c), whose console is judged (judge.c) and told (report.c).
+ * Tests: test/unit/tool_check.c, test/os/check.sh.
  */
 #define _GNU_SOURCE
 #include "tool/check/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool/accel.h"
 #include "tool/option.h"
 #include "tool/status.h"
 #include "tool/verb.h"
 
 #define SCRATCH_LEN (8 << 20)
-#define GRACE_MS    5000
-
-struct check {
-    const char *kernel, *initrd, *root, *cmdline, *junit, *busybox;
-    const char *accel, *engine, *cpus, *memory;
-    uint64_t timeout;
-    bool matrix, no_nic;
-    char folder[64];
-};
 
 /* ---- options ---- */
 
@@ -50,65 +38,70 @@ set_text(const char **to, const char *value)
 static int
 set_kernel(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->kernel, v);
+    return set_text(&((struct enlt_check *)c)->kernel, v);
 }
 static int
 set_initrd(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->initrd, v);
+    return set_text(&((struct enlt_check *)c)->initrd, v);
 }
 static int
 set_root(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->root, v);
+    return set_text(&((struct enlt_check *)c)->root, v);
 }
 static int
 set_cmdline(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->cmdline, v);
+    return set_text(&((struct enlt_check *)c)->cmdline, v);
 }
 static int
 set_junit(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->junit, v);
+    return set_text(&((struct enlt_check *)c)->junit, v);
 }
 static int
 set_busybox(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->busybox, v);
+    return set_text(&((struct enlt_check *)c)->busybox, v);
 }
 static int
 set_accel(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->accel, v);
+    return set_text(&((struct enlt_check *)c)->accel, v);
 }
 static int
 set_engine(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->engine, v);
+    return set_text(&((struct enlt_check *)c)->engine, v);
 }
 static int
 set_cpus(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->cpus, v);
+    return set_text(&((struct enlt_check *)c)->cpus, v);
 }
 static int
 set_memory(void *c, const char *v)
 {
-    return set_text(&((struct check *)c)->memory, v);
+    return set_text(&((struct enlt_check *)c)->memory, v);
 }
 
 static int
 set_timeout(void *config, const char *value)
 {
-    return enlt_parse_number("timeout", value, 86400, &((struct check *)config)->timeout);
+    uint64_t *timeout = &((struct enlt_check *)config)->timeout;
+    int status = enlt_parse_number("timeout", value, 86400, timeout);
+
+    if (!status && *timeout == 0)
+        return enlt_fail(ENLT_USAGE, "--timeout: no kernel boots in no time.");
+    return status;
 }
 
 static int
 set_matrix(void *config, const char *value)
 {
     (void)value;
-    ((struct check *)config)->matrix = true;
+    ((struct enlt_check *)config)->matrix = true;
     return 0;
 }
 
@@ -116,7 +109,7 @@ static int
 set_no_nic(void *config, const char *value)
 {
     (void)value;
-    ((struct check *)config)->no_nic = true;
+    ((struct enlt_check *)config)->no_nic = true;
     return 0;
 }
 
@@ -145,29 +138,70 @@ const struct enlt_option enlt_check_options[] = {
 
 /* ---- files ---- */
 
-static void
-path_in(const struct check *check, const char *name, char path[PATH_MAX])
+/* That it can be read; what is in it is for enlight run, and for the guest, to say. */
+static int
+check_input(const char *option, const char *path)
+{
+    struct stat st;
+
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (!path)
+        return 0;
+    if (fd < 0)
+        return enlt_fail(errno == EACCES ? ENLT_NO_PERMISSION : ENLT_NO_INPUT,
+                         "--%s: %s cannot be read: %s.", option, path, strerror(errno));
+    bool is_file = fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+    close(fd);
+    if (!is_file)
+        return enlt_fail(ENLT_NO_INPUT, "--%s: %s is not a file.", option, path);
+    return 0;
+}
+
+static int
+check_inputs(const struct enlt_check *check)
+{
+    if (!check->kernel)
+        return enlt_fail(ENLT_USAGE, "--kernel FILE is missing: what is to be checked?");
+    int status = check_input("kernel", check->kernel);
+    if (!status)
+        status = check_input("initrd", check->initrd);
+    if (!status)
+        status = check_input("root", check->root);
+    if (!status)
+        status = check_input("busybox", check->busybox);
+    return status;
+}
+
+void
+enlt_check_path(const struct enlt_check *check, const char *name, char path[PATH_MAX])
 {
     snprintf(path, PATH_MAX, "%s/%s", check->folder, name);
 }
 
 static int
-make_files(struct check *check)
+make_folder(struct enlt_check *check)
+{
+    const char *where = getenv("TMPDIR");
+    size_t room = sizeof(check->folder);
+
+    if (!where || !where[0])
+        where = "/tmp";
+    if ((size_t)snprintf(check->folder, room, "%s/enlight-check.XXXXXX", where) < room &&
+        mkdtemp(check->folder))
+        return 0;
+    check->folder[0] = 0;
+    return enlt_fail(ENLT_VMM_ERROR, "no temporary folder in %s: %s.", where,
+                     strerror(errno));
+}
+
+/* For a guest without --root, so that hv_storvsc has a disk. */
+static int
+make_disk(const struct enlt_check *check)
 {
     char path[PATH_MAX];
-    const char *where = getenv("TMPDIR");
+    int status = 0;
 
-    snprintf(check->folder, sizeof(check->folder), "%s/enlight-check.XXXXXX",
-             where && strlen(where) < 32 ? where : "/tmp");
-    if (!mkdtemp(check->folder)) {
-        check->folder[0] = 0;
-        return enlt_fail(ENLT_VMM_ERROR, "no temporary folder: %s.", strerror(errno));
-    }
-    path_in(check, "initrd", path);
-    int status = enlt_check_make_initrd(path, check->busybox, check->initrd);
-    if (status || check->root)
-        return status;
-    path_in(check, "disk", path);
+    enlt_check_path(check, "disk", path);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, SCRATCH_LEN))
         status =
@@ -177,296 +211,163 @@ make_files(struct check *check)
     return status;
 }
 
-static void
-remove_files(const struct check *check)
+static int
+make_files(struct enlt_check *check)
 {
-    static const char *const names[] = {"initrd", "disk", "stderr"};
+    char path[PATH_MAX];
+    int status = make_folder(check);
+
+    if (status)
+        return status;
+    enlt_check_path(check, "initrd", path);
+    status = enlt_check_make_initrd(path, check->busybox, check->initrd);
+    return status || check->root ? status : make_disk(check);
+}
+
+static void
+remove_files(const struct enlt_check *check)
+{
+    static const char *const names[] = {"initrd", "disk"};
     char path[PATH_MAX];
 
     if (!check->folder[0])
         return;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        path_in(check, names[i], path);
+        enlt_check_path(check, names[i], path);
         unlink(path);
     }
     rmdir(check->folder);
 }
 
-/* ---- one boot ---- */
-
-struct version {
-    const char *name;
-    unsigned major, minor;
-};
+/* ---- signals ---- */
 
 static void
-add_option(struct enlt_words *words, const char *name, const char *value)
+ending_signals(sigset_t *set)
 {
-    if (!value)
-        return;
-    enlt_words_add(words, "--%s", name);
-    enlt_words_add(words, "%s", value);
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
 }
 
-/* A comma in a list's value is written twice. */
-static void
-add_disk(struct enlt_words *words, const char *path)
-{
-    char list[2 * PATH_MAX] = "readonly=on,path=";
-    size_t at = strlen(list);
-
-    for (; *path && at + 3 < sizeof(list); path++) {
-        if (*path == ',')
-            list[at++] = ',';
-        list[at++] = *path;
-    }
-    list[at] = 0;
-    add_option(words, "disk", list);
-}
-
-static void
-make_words(const struct check *check, const struct version *version,
-           struct enlt_words *words)
-{
-    char path[PATH_MAX], line[2048], most[64] = "";
-
-    if (version)
-        snprintf(most, sizeof(most), " hv_vmbus.max_version=0x%x",
-                 version->major << 16 | version->minor);
-    snprintf(
-        line, sizeof(line),
-        "console=ttyS0 rdinit=/enlight-check/init panic=-1 enlight.check=disk%s%s%s %s",
-        check->root ? ",root" : "", check->no_nic ? "" : ",nic", most,
-        check->cmdline ? check->cmdline : "");
-    enlt_words_add(words, "enlight");
-    enlt_words_add(words, "run");
-    add_option(words, "kernel", check->kernel);
-    path_in(check, "initrd", path);
-    add_option(words, "initrd", path);
-    add_option(words, "cmdline", line);
-    path_in(check, "disk", path);
-    add_disk(words, check->root ? check->root : path);
-    /* Nothing of the guest leaves this process. */
-    add_option(words, "nic", check->no_nic ? NULL : "user,restrict=on");
-    add_option(words, "accel", check->accel);
-    add_option(words, "engine", check->engine);
-    add_option(words, "cpus", check->cpus);
-    add_option(words, "memory", check->memory);
-    enlt_words_add(words, "--no-reboot");
-}
-
-/* In a process group of its own, so that what it starts ends with it. */
-static pid_t
-start(const struct check *check, const struct enlt_words *words, int *console)
-{
-    char path[PATH_MAX];
-    int ends[2];
-
-    if (pipe2(ends, O_CLOEXEC))
-        return -1;
-    path_in(check, "stderr", path);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int in = open("/dev/null", O_RDONLY);
-        int err = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-        setpgid(0, 0);
-        dup2(in, STDIN_FILENO);
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(err, STDERR_FILENO);
-        execv("/proc/self/exe", words->word);
-        _exit(ENLT_VMM_ERROR);
-    }
-    close(ends[1]);
-    *console = ends[0];
-    return pid;
-}
-
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Lines out of the bytes that come; what is longer than a line may be is cut. */
-struct reader {
-    char line[ENLT_CHECK_LINE];
-    size_t len;
-};
-
-static void
-read_bytes(struct reader *reader, struct enlt_check_boot *boot, const char *bytes,
-           size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n') {
-            reader->line[reader->len] = 0;
-            enlt_check_line(boot, reader->line);
-            reader->len = 0;
-        } else if (bytes[i] != '\r' && bytes[i] != 0 &&
-                   reader->len + 1 < sizeof(reader->line)) {
-            reader->line[reader->len++] = bytes[i];
-        }
-    }
-}
-
-/* Until the console ends or the time is over. */
-static void
-listen_to(int console, int64_t deadline_ms, struct enlt_check_boot *boot)
-{
-    struct pollfd p = {.fd = console, .events = POLLIN};
-    struct reader reader = {0};
-    char bytes[4096];
-
-    for (;;) {
-        int64_t left = deadline_ms - now_ms();
-
-        if (left <= 0) {
-            boot->timed_out = true;
-            return;
-        }
-        if (poll(&p, 1, (int)left) <= 0)
-            continue;
-        ssize_t n = read(console, bytes, sizeof(bytes));
-        if (n <= 0)
-            return;
-        read_bytes(&reader, boot, bytes, (size_t)n);
-    }
-}
-
-/* It ends by itself, or is asked to, or has to. */
+/* From here on they are read, where a boot is waited for. */
 static int
-reap(pid_t pid, bool ask)
+hold_signals(struct enlt_check *check)
 {
-    int64_t deadline = now_ms() + GRACE_MS;
-    int status = 0;
+    sigset_t set;
 
-    if (ask)
-        kill(-pid, SIGINT);
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        if (now_ms() > deadline) {
-            kill(-pid, SIGKILL);
-            waitpid(pid, &status, 0);
-            break;
-        }
-        poll(NULL, 0, 20);
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : ENLT_VMM_ERROR;
+    ending_signals(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    check->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (check->signals < 0)
+        return enlt_fail(ENLT_VMM_ERROR, "no signalfd: %s.", strerror(errno));
+    return 0;
 }
 
+/* End as the signal would have ended it: whoever sent it sees so. */
 static void
-print_stderr(const struct check *check, FILE *to, const char *prefix)
+die_of(int number)
 {
-    char path[PATH_MAX], line[512];
+    sigset_t set;
 
-    path_in(check, "stderr", path);
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof(line), file))
-        fprintf(to, "%s%s", prefix, line);
-    if (file)
-        fclose(file);
+    ending_signals(&set);
+    signal(number, SIG_DFL);
+    raise(number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* Returns a status that is not the kernel's: the user's, or the host's. */
-static int
-boot_once(const struct check *check, const struct version *version,
-          struct enlt_check_boot *boot)
-{
-    struct enlt_words words = {0};
-    int64_t started = now_ms();
-    int console;
+/* ---- all boots ---- */
 
-    memset(boot, 0, sizeof(*boot));
-    if (version)
-        snprintf(boot->name, sizeof(boot->name), "VMBus %s", version->name);
-    boot->vmbus = version ? version->name : NULL;
-    boot->has_root = check->root;
-    boot->has_nic = !check->no_nic;
-    make_words(check, version, &words);
-    pid_t pid = start(check, &words, &console);
-    if (pid < 0)
-        return enlt_fail(ENLT_VMM_ERROR, "no process: %s.", strerror(errno));
-    listen_to(console, started + (int64_t)check->timeout * 1000, boot);
-    close(console);
-    boot->status = reap(pid, boot->timed_out);
-    boot->seconds = (double)(now_ms() - started) / 1000;
-    if (boot->status < ENLT_USAGE || boot->lines)
-        return 0;
-    print_stderr(check, stderr, "");
-    return boot->status;
-}
+static const struct enlt_check_version versions[] = {
+    {"2.4", 0x20004}, {"3.0", 0x30000}, {"4.0", 0x40000}, {"4.1", 0x40001},
+    {"5.0", 0x50000}, {"5.1", 0x50001}, {"5.2", 0x50002}, {"5.3", 0x50003},
+};
+#define VERSIONS (sizeof(versions) / sizeof(versions[0]))
 
-/* ---- all of them ---- */
-
-static const struct version versions[] = {
-    {"2.4", 2, 4}, {"3.0", 3, 0}, {"4.0", 4, 0}, {"4.1", 4, 1},
-    {"5.0", 5, 0}, {"5.1", 5, 1}, {"5.2", 5, 2}, {"5.3", 5, 3},
+/* What the boots have shown. */
+struct tally {
+    FILE *junit; /* or NULL */
+    size_t rows, failed;
 };
 
 static int
-check_one(const struct check *check, const struct version *version, FILE *junit,
-          size_t *number, size_t *failed)
+check_one(struct enlt_check *check, const struct enlt_check_version *version,
+          struct tally *tally)
 {
     static struct enlt_check_boot boot;
     struct enlt_check_row rows[ENLT_CHECK_ROWS];
-    int status = boot_once(check, version, &boot);
+    int status = enlt_check_run(check, version, &boot);
 
     if (status)
         return status;
     size_t count = enlt_check_judge(&boot, rows);
-    size_t bad = enlt_check_tap(&boot, rows, count, number);
-    if (bad)
-        print_stderr(check, stdout, "# ");
-    if (junit)
-        enlt_check_junit(junit, &boot, rows, count);
-    *failed += bad;
+    tally->failed += enlt_check_tap(stdout, &boot, rows, count, &tally->rows);
+    if (tally->junit)
+        enlt_check_junit(tally->junit, &boot, rows, count);
     return 0;
 }
 
 static int
-check_all(const struct check *check)
+check_each(struct enlt_check *check, struct tally *tally)
 {
-    FILE *junit = check->junit ? fopen(check->junit, "we") : NULL;
-    size_t number = 0, failed = 0;
     int status = 0;
 
-    if (check->junit && !junit)
+    if (!check->matrix) {
+        enlt_say("booting %s", check->kernel);
+        return check_one(check, NULL, tally);
+    }
+    for (size_t i = 0; !status && i < VERSIONS; i++) {
+        enlt_say("booting %s with VMBus %s, %zu of %zu", check->kernel, versions[i].name,
+                 i + 1, VERSIONS);
+        status = check_one(check, &versions[i], tally);
+    }
+    return status;
+}
+
+static int
+check_all(struct enlt_check *check)
+{
+    struct tally tally = {.junit = check->junit ? fopen(check->junit, "we") : NULL};
+
+    if (check->junit && !tally.junit)
         return enlt_fail(ENLT_NO_INPUT, "--junit: %s cannot be written: %s.",
                          check->junit, strerror(errno));
-    if (junit)
-        fprintf(junit, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    if (!check->matrix)
-        status = check_one(check, NULL, junit, &number, &failed);
-    for (size_t i = 0;
-         !status && check->matrix && i < sizeof(versions) / sizeof(versions[0]); i++)
-        status = check_one(check, &versions[i], junit, &number, &failed);
-    if (junit)
-        fprintf(junit, "</testsuites>\n");
-    if (junit && (ferror(junit) | fclose(junit)) && !status)
-        status =
-            enlt_fail(ENLT_VMM_ERROR, "--junit: %s cannot be written.", check->junit);
+    if (tally.junit)
+        fprintf(tally.junit,
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    int status = check_each(check, &tally);
+    if (tally.junit) {
+        fprintf(tally.junit, "</testsuites>\n");
+        if ((ferror(tally.junit) | fclose(tally.junit)) && !status)
+            status =
+                enlt_fail(ENLT_VMM_ERROR, "--junit: %s cannot be written.", check->junit);
+    }
     if (status)
-        return status;
-    printf("1..%zu\n", number);
-    return failed ? ENLT_REFUSED : 0;
+        printf("Bail out! No verdict, see standard error\n");
+    else
+        printf("1..%zu\n", tally.rows);
+    return status ? status : tally.failed ? ENLT_REFUSED : 0;
 }
 
 int
 enlt_check(int argc, char **argv)
 {
-    struct check check = {.busybox = "/bin/busybox", .timeout = 300};
+    struct enlt_check check = {.busybox = "/bin/busybox", .timeout = 300};
     int status = enlt_options_parse(enlt_check_options, "check", argc, argv, &check);
 
     if (status)
         return status < 0 ? 0 : status;
-    if (!check.kernel)
-        return enlt_fail(ENLT_USAGE, "--kernel FILE is missing: what is to be checked?");
-    status = make_files(&check);
+    status = check_inputs(&check);
+    if (!status)
+        status = hold_signals(&check);
+    if (!status)
+        status = make_files(&check);
     if (!status)
         status = check_all(&check);
     remove_files(&check);
+    if (check.interrupted) {
+        fflush(stdout);
+        die_of(check.interrupted);
+    }
     return status;
 }
