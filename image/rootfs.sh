@@ -7,7 +7,7 @@
 # Without OUT.raw it prints the path of the cached image, which nobody may write to; with it, it
 # makes a copy. The image has busybox (init as PID 1), the files of image/rootfs, the kernel's
 # Hyper-V drivers, /boot/{vmlinuz,initrd} for kexec, and what the tests need from packages: fio,
-# kexec, rdmsr, sg_*, fstrim, mke2fs with their libraries. Needs neither root nor a loop device:
+# kexec, rdmsr, sg_*, fstrim, mke2fs, hv_kvp_daemon and hv_vss_daemon with their libraries. Needs neither root nor a loop device:
 # mke2fs fills it from a directory. Scripts do not belong here but in the initramfs (initrd.sh
 # --script), so that the image is made once per kernel.
 here=$(dirname "$(readlink -f "$0")")
@@ -15,13 +15,13 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/lib.sh"
 
 size=512M
-packages='coreutils dash ethtool fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils'
+packages='coreutils dash ethtool fio msr-tools util-linux kexec-tools e2fsprogs sg3-utils hyperv-daemons'
 programs='bin/cp bin/dash bin/findmnt bin/lsblk sbin/blkdiscard sbin/blockdev sbin/dumpe2fs
     sbin/e2fsck sbin/ethtool sbin/fstrim sbin/kexec sbin/mke2fs usr/bin/fio usr/bin/lscpu
     usr/bin/sg_get_lba_status usr/bin/sg_inq usr/bin/sg_logs usr/bin/sg_luns usr/bin/sg_modes
     usr/bin/sg_opcodes usr/bin/sg_raw usr/bin/sg_readcap usr/bin/sg_reset usr/bin/sg_sync
     usr/bin/sg_turs usr/bin/sg_unmap usr/bin/sg_vpd usr/bin/sg_write_same usr/bin/taskset
-    usr/sbin/rdmsr usr/sbin/wrmsr'
+    usr/sbin/hv_kvp_daemon usr/sbin/hv_vss_daemon usr/sbin/rdmsr usr/sbin/wrmsr'
 modules='af_packet ?8021q hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc hid_hyperv hyperv_keyboard ?hyperv_drm
     ?hyperv_fb hv_sock ?pci_hyperv uio_hv_generic msr sd_mod ?sg ext4 loop overlay ?crc32c_generic
     ?crc32c_intel ?crct10dif_generic ?crct10dif_pclmul ?crc64_rocksoft_generic'
@@ -87,7 +87,7 @@ fill_modules()
 fill_root()
 {
     local kernel=$1 stage=$2 name programs_dir=$3
-    mkdir -p "$stage"/{boot,dev,proc,sys,run,tmp,root,mnt,etc,var}
+    mkdir -p "$stage"/{boot,dev,proc,sys,run,tmp,root,mnt,etc,var/lib/hyperv}
     mkdir -p "$stage"/usr/{bin,sbin,lib,lib64,lib/enlight}
     for name in bin sbin lib lib64; do
         ln -s "usr/$name" "$stage/$name"
