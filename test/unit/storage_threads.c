@@ -46,8 +46,7 @@ exec_attentive(struct rig *rig, struct enl_storage_packet packet)
 
     do {
         answer = exec(rig, packet);
-    } while (answer.u.srb.scsi_status == ENL_SCSI_STATUS_CHECK_CONDITION &&
-             answer.u.srb.srb_status != ENL_SRB_STATUS_INVALID_LUN);
+    } while (answer.u.srb.scsi_status == ENL_SCSI_STATUS_CHECK_CONDITION);
     return answer;
 }
 

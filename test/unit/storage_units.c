@@ -28,6 +28,7 @@ srb_absent_unit_answers_inquiry_with_7f(void **state)
     assert_int_equal(rig_memory(rig, RIG_BUFFER)[4], 31);
 }
 
+/* The SRB status says it, and no CHECK CONDITION: that would want a sense. */
 static void
 srb_absent_unit_refuses_the_rest(void **state)
 {
@@ -37,7 +38,7 @@ srb_absent_unit_refuses_the_rest(void **state)
     struct rig *rig = *state;
 
     for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
-        static const uint8_t opcodes[] = {0x00, 0x25, 0x28, 0x1a, 0xff};
+        static const uint8_t opcodes[] = {0x00, 0x25, 0x28, 0x2a, 0x1a, 0xff};
 
         for (size_t j = 0; j < sizeof(opcodes); j++) {
             struct enl_storage_packet packet =
@@ -49,7 +50,8 @@ srb_absent_unit_refuses_the_rest(void **state)
             packet = rig_exec_srb(rig, &packet);
             assert_int_equal(packet.status, ENL_STORAGE_STATUS_DEVICE_NOT_THERE);
             assert_int_equal(packet.u.srb.srb_status, ENL_SRB_STATUS_INVALID_LUN);
-            assert_int_equal(packet.u.srb.scsi_status, ENL_SCSI_STATUS_CHECK_CONDITION);
+            assert_int_equal(packet.u.srb.scsi_status, ENL_SCSI_STATUS_GOOD);
+            assert_int_equal(packet.u.srb.data_transfer_len, 0);
         }
     }
 }

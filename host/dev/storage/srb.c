@@ -329,7 +329,12 @@ srb_lun_mask(struct enlh_lane *lane, const struct enl_srb *srb)
     return mask;
 }
 
-/* REPORT LUNS is answered for a whole target; the rest of this needs a unit. */
+/*
+ * REPORT LUNS is answered for a whole target; the rest of this needs a unit. The SRB status
+ * alone says that there is none. Seen: for Linux 6.1.176 a CHECK CONDITION without sense is
+ * no error, so its sd sends a write to a disk that has left again, without end; FreeBSD's
+ * storvsc looks at the SRB status only where the SCSI status is good.
+ */
 static int
 srb_without_unit(struct enlh_lane_request *request, const struct enlh_packet *packet)
 {
@@ -345,8 +350,7 @@ srb_without_unit(struct enlh_lane_request *request, const struct enlh_packet *pa
     if (enlh_scsi_no_unit(srb->cdb_or_sense, &action, lane->response))
         return srb_act(request, packet, &action);
     enlh_storage_count(&lane->port->counts.others, 1);
-    return srb_answer(request, ENL_SRB_STATUS_INVALID_LUN,
-                      ENL_SCSI_STATUS_CHECK_CONDITION, 0);
+    return srb_answer(request, ENL_SRB_STATUS_INVALID_LUN, ENL_SCSI_STATUS_GOOD, 0);
 }
 
 /* These tell what there is, and so nothing that has changed. [SAM-5 5.14] */
