@@ -4,9 +4,10 @@
 # test/os/run.sh [--all] [--only SCENARIO]... ENLIGHT - unmodified kernels as guests, on both engines, as TAP.
 #
 # Called by test/check.sh. Makes kernels, initramfs and root images in a work folder (from the cache), and runs
-# test/os/scenarios.sh (and test/os/journal.sh, which starts its machine as a user would): directly where the CPU has virtualization, else in nested machines, two at a time, each
-# with one CPU (the emulated SVM does not stand kicks between CPUs, doc/nested.md). An L1 that dies is started
-# again once for the scenarios it had not finished; the count of such retries is printed.
+# test/os/scenarios.sh: directly where the CPU has virtualization, else in nested machines, two at a time, each
+# with one CPU (the emulated SVM does not stand kicks between CPUs, doc/nested.md). test/os/journal.sh and check.sh
+# start their machines as a user would. An L1 that dies is started again once for the scenarios it had not finished;
+# the count of such retries is printed.
 set -u -o pipefail
 here=$(dirname "$(readlink -f "$0")")
 tree=$(readlink -f "$here/../..")
@@ -27,19 +28,21 @@ first=(sanitizer:6.1:user report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1
 # shellcheck disable=SC2054 # the commas belong to the words
 second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.12:kernel
     kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763)
-outside=(journal:6.1:user)
+outside=(journal:6.1:user check:6.1)
 
 # The full product, and what takes longest.
 full_product()
 {
     local kernel engine cpus
-    first=() second=(command-line) outside=(journal:6.1:user journal:6.12:kernel nested-control:6.1)
+    first=() second=(command-line) outside=(journal:6.1:user journal:6.12:kernel nested-control:6.1
+        check:6.1:faults)
     for kernel in 6.1 6.1-cloud 6.12; do
         for cpus in 1 2 4; do
             first+=("report:$kernel:user:$cpus")
             second+=("report:$kernel:kernel:$cpus")
         done
         first+=("kexec:$kernel:user" "crash:$kernel:kernel" "kdump:$kernel:user:2" "sweep:$kernel:user")
+        outside+=("check:$kernel" "check:$kernel:matrix")
         second+=("kexec:$kernel:kernel" "crash:$kernel:user" "kdump:$kernel:kernel:2" "sweep:$kernel:kernel")
     done
     for engine in user kernel; do
@@ -135,6 +138,7 @@ run_outside()
         case ${words[0]} in
         journal) "$here/journal.sh" "$enlight" "$work" "${words[1]}" "${words[2]}" "$all" ;;
         nested-control) "$here/nested_control.sh" "$enlight" "$work" ;;
+        check) "$here/check.sh" "$enlight" "$work" "${words[1]}" "${words[2]:-}" ;;
         esac
     done
 }
@@ -152,7 +156,7 @@ trap 'rm -rf "$work"' EXIT
 if [ ${#only[@]} -gt 0 ]; then
     first=() second=() outside=()
     for scenario in "${only[@]}"; do
-        case $scenario in journal:* | nested-control:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
+        case $scenario in journal:* | nested-control:* | check:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
     done
 fi
 gcc -O2 -static -o "$work/vdso" "$here/guest/vdso.c" || exit 1
