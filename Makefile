@@ -8,7 +8,7 @@
 #   make soak SEEDS=1000000   lives of a device in one process, many more than "make check" tries
 #   make coverage       lines of guest/ and host/vmbus/ that the tests and the fuzz corpora run
 #   make fuzz MINUTES=1 [TARGET=name]
-#   make bench          rings and clocks beside their limits, then disks side by side with QEMU
+#   make bench          rings and clocks beside their limits, then disks and networks side by side with QEMU
 #   make bench-ring     the first half of it, which needs no machine
 #   make install        [PREFIX=/usr/local] [DESTDIR=]
 KERNEL  ?= 6.1

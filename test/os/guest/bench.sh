@@ -5,7 +5,7 @@
 # test/os/guest/bench.sh - the guest's part of test/bench: fio on the data disk, one job after the other.
 #
 # "enlight.bench=SECTORS:SECONDS" on the kernel command line: the disk is the one of that size, since its name may
-# differ from boot to boot. Prints "begin JOB" and "end JOB IOPS" so that the host can count its exits in between.
+# differ from boot to boot. Prints "begin JOB" and "end JOB IOPS COUNT" so that the host can count its exits in between.
 # With 0 seconds a plain read instead, for a guest too small for fio.
 settings=$(sed -n 's/.*enlight\.bench=\([^ ]*\).*/\1/p' /proc/cmdline)
 sectors=${settings%%:*} seconds=${settings#*:}
@@ -18,7 +18,7 @@ job()
     echo "begin $name"
     iops=$(fio --name=j --filename="$disk" --direct=1 --ioengine=libaio --time_based --runtime="$seconds" \
         --minimal --randrepeat=1 "$@" 2>/dev/null | awk -F';' '{ print int($8 + $49) }')
-    echo "end $name ${iops:-0}"
+    echo "end $name ${iops:-0} $((${iops:-0} * seconds))"
 }
 
 echo "begin settle"
