@@ -4,6 +4,7 @@
  *
  *   base     how any of them is destroyed: its first member
  *   packet   a frame in memory of ours
+ *   merge    segments of a TCP stream become one frame
  *   stage    for a network that is one thread with one stream of frames: queues of packets
  *            between it and the channels' threads
  */
@@ -52,6 +53,24 @@ uint32_t enlb_packet_to_pieces(const struct enlb_packet *packet,
                                const struct enlh_partition *partition,
                                const struct enlh_net_piece *pieces, uint32_t count);
 
+/* ---- merge.c ---- */
+
+struct enlb_merge {
+    struct enlb_packet *packet; /* the frame in the making, or NULL */
+    uint32_t at;                /* where its TCP header is */
+    uint32_t segment_len;       /* data of its first segment */
+    uint32_t next;              /* the sequence number that follows */
+    uint32_t room;              /* bytes that packet has room for */
+    bool whole;                 /* nothing may follow */
+};
+
+/* Put a frame of len bytes behind what there is; false: it does not belong there. */
+bool enlb_merge_add(struct enlb_merge *merge, const uint8_t *bytes, uint32_t len);
+/* Take packet, with which a frame may begin, while there is none; false: it passes alone. */
+bool enlb_merge_begin(struct enlb_merge *merge, struct enlb_packet *packet);
+/* The frame in the making, for the caller to have; NULL: there is none. */
+struct enlb_packet *enlb_merge_take(struct enlb_merge *merge);
+
 /* ---- stage.c ---- */
 
 struct enlb_stage;
@@ -59,8 +78,10 @@ struct enlb_stage;
 struct enlb_stage_queue {
     struct enlb_stage *stage;
     uint32_t index;
-    bool is_open; /* stage->lock */
-    bool is_held; /* stage->lock: its channel found no room */
+    bool is_open;     /* stage->lock */
+    bool is_held;     /* stage->lock: its channel found no room */
+    bool has_news;    /* stage->lock: its channel has not been told of what comes */
+    bool must_notify; /* the channel's thread: nobody was told of what goes */
     struct enlh_wake wake;
     const struct enlh_partition *partition;
     struct enlb_packet_list coming;  /* stage->lock */
@@ -72,6 +93,7 @@ struct enlb_stage {
     pthread_mutex_t lock;
     struct enlh_net_info info;
     struct enlh_net_setup setup;
+    atomic_uint offloads; /* those of setup */
     struct enlb_packet_list going;
     struct enlb_stage_queue queues[ENLB_NET_QUEUES_MAX];
     void (*notify)(void *ctx); /* something is in going */
@@ -86,8 +108,9 @@ void enlb_stage_fini(struct enlb_stage *stage);
 
 /* The network's side: take what the guest sends, bring it what comes. Thread: its own. */
 void enlb_stage_take(struct enlb_stage *stage, struct enlb_packet_list *out);
-/* Takes packet. */
+/* Takes packet. Its channel knows of it with the next enlb_stage_show(). */
 void enlb_stage_bring(struct enlb_stage *stage, struct enlb_packet *packet);
+void enlb_stage_show(struct enlb_stage *stage);
 void enlb_stage_set_link(struct enlb_stage *stage, bool up);
 
 /* The NIC's side: functions for struct enlh_net_ops, but for stage as backend. */

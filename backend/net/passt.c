@@ -195,6 +195,7 @@ run(void *ctx)
         take_frames(passt);
         if (passt->fd >= 0 && (!read_frames(passt) || !send_frames(passt)))
             hang_up(passt);
+        enlb_stage_show(&passt->stage);
     }
     return NULL;
 }

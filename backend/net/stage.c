@@ -3,7 +3,7 @@
  * backend/net/stage.c - queues of packets between channels and a network of one thread
  *
  * Run by channels' threads on one side and by the network's thread on the other; one lock,
- * held for the moving of a pointer. Frames are copied on the channels' threads, so that
+ * held for the moving of a pointer. A side is woken once for all that the other did in a turn. Frames are copied on the channels' threads, so that
  * the network's thread has no guest memory in its hands. Both directions are bounded: a
  * guest that sends more than the network takes waits, and what comes for a guest that does
  * not take it is lost, as on any wire.
@@ -18,6 +18,7 @@
 #define GOING_LEN  (4u << 20)
 #define COMING_MAX 2048u
 #define COMING_LEN (8u << 20)
+#define EAGER_LEN  (128u << 10) /* the other side begins while there is more */
 
 static struct enlb_stage_queue *
 of(struct enlh_net_queue *queue)
@@ -92,12 +93,20 @@ enlb_stage_take(struct enlb_stage *stage, struct enlb_packet_list *out)
         wake_all(stage, true);
 }
 
+/* With the lock held. */
+static void
+tell(struct enlb_stage_queue *queue)
+{
+    queue->has_news = false;
+    enlb_net_wake(&queue->wake);
+}
+
 /* A queue that is not open gives what is its to the first one. */
 void
 enlb_stage_bring(struct enlb_stage *stage, struct enlb_packet *packet)
 {
     struct enlb_stage_queue *queue;
-    bool first, fits;
+    bool fits;
 
     pthread_mutex_lock(&stage->lock);
     queue =
@@ -108,14 +117,25 @@ enlb_stage_bring(struct enlb_stage *stage, struct enlb_packet *packet)
         queue = &stage->queues[0];
     fits = queue->is_open && queue->coming.count < COMING_MAX &&
            queue->coming.bytes + packet->len < COMING_LEN;
-    first = fits && !queue->coming.count;
+    queue->has_news |= fits && !queue->coming.count;
     if (fits)
         enlb_packet_list_add(&queue->coming, packet);
-    if (first)
-        enlb_net_wake(&queue->wake);
+    if (queue->has_news && queue->coming.bytes >= EAGER_LEN)
+        tell(queue);
     pthread_mutex_unlock(&stage->lock);
     if (!fits)
         free(packet);
+}
+
+void
+enlb_stage_show(struct enlb_stage *stage)
+{
+    pthread_mutex_lock(&stage->lock);
+    for (uint32_t i = 0; i < stage->info.max_queues; i++) {
+        if (stage->queues[i].has_news)
+            tell(&stage->queues[i]);
+    }
+    pthread_mutex_unlock(&stage->lock);
 }
 
 void
@@ -130,6 +150,7 @@ enlb_stage_set_link(struct enlb_stage *stage, bool up)
 void
 enlb_stage_setup(struct enlb_stage *stage, const struct enlh_net_setup *setup)
 {
+    atomic_store(&stage->offloads, setup->offloads);
     pthread_mutex_lock(&stage->lock);
     stage->setup = *setup;
     pthread_mutex_unlock(&stage->lock);
@@ -160,7 +181,7 @@ enlb_stage_close(struct enlb_stage *stage, struct enlh_net_queue *base)
     struct enlb_stage_queue *queue = of(base);
 
     pthread_mutex_lock(&stage->lock);
-    queue->is_open = false;
+    queue->is_open = queue->has_news = queue->must_notify = false;
     enlb_packet_list_clear(&queue->coming);
     pthread_mutex_unlock(&stage->lock);
     enlb_packet_list_clear(&queue->pending);
@@ -172,7 +193,7 @@ enlb_stage_transmit(struct enlh_net_queue *base, struct enlh_net_frame *frame)
     struct enlb_stage_queue *queue = of(base);
     struct enlb_stage *stage = queue->stage;
     struct enlb_packet *packet;
-    bool first, full;
+    bool full, eager;
 
     if (!atomic_load(&stage->up))
         return 1;
@@ -183,21 +204,26 @@ enlb_stage_transmit(struct enlh_net_queue *base, struct enlh_net_frame *frame)
     pthread_mutex_lock(&stage->lock);
     full = stage->going.count >= GOING_MAX || stage->going.bytes >= GOING_LEN;
     queue->is_held |= full;
-    first = !full && !stage->going.count;
+    queue->must_notify |= !full && !stage->going.count;
     if (!full)
         enlb_packet_list_add(&stage->going, packet);
+    eager = stage->going.bytes >= EAGER_LEN;
     pthread_mutex_unlock(&stage->lock);
     if (full)
         free(packet);
-    if (first)
-        stage->notify(stage->ctx);
+    if (eager)
+        enlb_stage_kick(base);
     return full ? -ENL_E_AGAIN : 1;
 }
 
 void
 enlb_stage_kick(struct enlh_net_queue *base)
 {
-    (void)base;
+    struct enlb_stage_queue *queue = of(base);
+
+    if (queue->must_notify)
+        queue->stage->notify(queue->stage->ctx);
+    queue->must_notify = false;
 }
 
 /* Every frame was done when it was taken. */
@@ -224,6 +250,7 @@ refill(struct enlb_stage_queue *queue)
     if (!queue->pending.first)
         queue->pending.last = &queue->pending.first;
     enlb_packet_list_init(&queue->coming);
+    queue->has_news = false;
     queue->frame_max = enlh_net_frame_max(&stage->setup);
     pthread_mutex_unlock(&stage->lock);
 }

@@ -36,6 +36,7 @@ struct user_timer {
 struct user {
     struct enlb_net_base base;
     struct enlb_stage stage;
+    struct enlb_merge merge;
     Slirp *slirp;
     struct user_timer timers[TIMERS];
     struct pollfd polled[POLL_MAX];
@@ -58,6 +59,24 @@ now_ns(void *ctx)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Give the guest what may still have grown. */
+static void
+let_go(struct user *user)
+{
+    struct enlb_packet *packet = enlb_merge_take(&user->merge);
+
+    if (packet)
+        enlb_stage_bring(&user->stage, packet);
+}
+
+static bool
+may_merge(const struct user *user)
+{
+    const uint32_t both = ENLH_NET_CAN_TSO4 | ENLH_NET_CAN_TSO6;
+
+    return (atomic_load(&user->stage.offloads) & both) == both;
+}
+
 /* What it sends has whole checksums, and never left this machine on a wire. */
 static ssize_t
 send_packet(const void *bytes, size_t len, void *ctx)
@@ -67,12 +86,16 @@ send_packet(const void *bytes, size_t len, void *ctx)
 
     if (len > ENLH_NET_FRAME_MAX)
         return (ssize_t)len;
+    if (enlb_merge_add(&user->merge, bytes, (uint32_t)len))
+        return (ssize_t)len;
+    let_go(user);
     packet = enlb_packet_make((uint32_t)len);
     if (!packet)
         return (ssize_t)len;
     memcpy(packet->bytes, bytes, len);
     packet->offload.flags = ENLH_NET_CHECKSUM_GOOD;
-    enlb_stage_bring(&user->stage, packet);
+    if (!may_merge(user) || !enlb_merge_begin(&user->merge, packet))
+        enlb_stage_bring(&user->stage, packet);
     return (ssize_t)len;
 }
 
@@ -247,6 +270,8 @@ run(void *ctx)
         slirp_pollfds_poll(user->slirp, result < 0 && errno != EINTR, get_events, user);
         run_timers(user);
         take_frames(user);
+        let_go(user);
+        enlb_stage_show(&user->stage);
     }
     return NULL;
 }
@@ -373,6 +398,7 @@ user_destroy(void *backend)
     }
     if (user->slirp)
         slirp_cleanup(user->slirp);
+    free(enlb_merge_take(&user->merge));
     if (user->bell >= 0)
         close(user->bell);
     enlb_stage_fini(&user->stage);

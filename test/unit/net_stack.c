@@ -55,11 +55,14 @@ int
 net_stack_send(struct net_stack *stack, uint32_t len, uint8_t first)
 {
     struct enlh_net_frame *frame = &frames[next_frame++ % FRAMES];
+    int result;
 
     *frame = (struct enlh_net_frame){.len = len, .head_len = len, .done = done};
     for (uint32_t i = 0; i < len; i++)
         frame->head[i] = (uint8_t)(first + i);
-    return stack->net.ops->transmit(stack->queue, frame);
+    result = stack->net.ops->transmit(stack->queue, frame);
+    stack->net.ops->kick(stack->queue);
+    return result;
 }
 
 void

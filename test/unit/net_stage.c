@@ -85,12 +85,16 @@ stage_a_frame_is_copied_whole(void **state)
 
     (void)state;
     assert_int_equal(enlb_stage_transmit(queues[1], &frame), 1);
+    assert_int_equal(enlb_stage_transmit(queues[1], &frame), 1);
+    assert_int_equal(notified, 0);
+    enlb_stage_kick(queues[1]);
     assert_int_equal(notified, 1);
     assert_int_equal(enlb_stage_transmit(queues[2], &frame), 1);
+    enlb_stage_kick(queues[2]);
     assert_int_equal(notified, 1); /* it has not looked yet */
     memset(fake_at(&f, 0x10000, 500), 0, 500);
     enlb_stage_take(&stage, &list);
-    assert_int_equal(list.count, 2);
+    assert_int_equal(list.count, 3);
     packet = enlb_packet_list_take(&list);
     assert_int_equal(packet->len, 500);
     assert_int_equal(packet->bytes[19], 0x77);
@@ -117,6 +121,25 @@ stage_a_checksum_is_filled_in(void **state)
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
     assert_int_equal(sum, 0xffff);
+    enlb_packet_list_clear(&list);
+}
+
+/* Large frames do not wait for the end of a turn. */
+static void
+stage_much_that_goes_is_told_at_once(void **state)
+{
+    struct enlh_net_frame frame = frame_of(60000);
+    struct enlb_packet_list list;
+
+    (void)state;
+    enlb_stage_transmit(queues[0], &frame);
+    enlb_stage_transmit(queues[0], &frame);
+    assert_int_equal(notified, 0);
+    enlb_stage_transmit(queues[0], &frame);
+    assert_int_equal(notified, 1);
+    enlb_stage_kick(queues[0]);
+    assert_int_equal(notified, 1);
+    enlb_stage_take(&stage, &list);
     enlb_packet_list_clear(&list);
 }
 
@@ -147,6 +170,7 @@ bring(uint32_t len, uint8_t first)
     assert_non_null(packet);
     memset(packet->bytes, first, len);
     enlb_stage_bring(&stage, packet);
+    enlb_stage_show(&stage);
 }
 
 static uint32_t
@@ -162,6 +186,23 @@ receive(uint32_t queue, uint32_t pieces, struct enlh_net_received *frames)
             (struct enlh_net_piece){.spans = &spans[2 * i], .span_count = 2, .len = 1000};
     }
     return enlb_stage_receive(queues[queue], list, pieces, frames, 4);
+}
+
+/* A channel that has taken what there was is not woken for it. */
+static void
+stage_what_was_taken_is_no_news(void **state)
+{
+    struct enlh_net_received frames[4];
+    struct enlb_packet *packet = enlb_packet_make(60);
+
+    (void)state;
+    memset(packet->bytes, 0, 60);
+    enlb_stage_bring(&stage, packet);
+    assert_int_equal(receive(0, 4, frames), 1);
+    enlb_stage_show(&stage);
+    assert_int_equal(woken[0], 0);
+    bring(60, 1);
+    assert_int_equal(woken[0], 1);
 }
 
 static void
@@ -227,6 +268,8 @@ stage_frames_are_steered(void **state)
     packet->bytes[12] = 8;
     packet->bytes[14] = 0x45;
     enlb_stage_bring(&stage, packet);
+    assert_int_equal(woken[2], 0);
+    enlb_stage_show(&stage);
     assert_int_equal(woken[2], 1);
     assert_int_equal(receive(2, 4, frames), 1);
     bring(60, 9); /* no IP: the first queue's */
@@ -254,6 +297,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stage_a_frame_is_copied_whole, start, stop),
         cmocka_unit_test_setup_teardown(stage_a_checksum_is_filled_in, start, stop),
+        cmocka_unit_test_setup_teardown(stage_much_that_goes_is_told_at_once, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(stage_what_was_taken_is_no_news, start, stop),
         cmocka_unit_test_setup_teardown(stage_what_goes_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(stage_frames_fill_pieces_in_turn, start, stop),
         cmocka_unit_test_setup_teardown(stage_a_frame_longer_than_the_guest_takes_is_lost,

@@ -56,6 +56,7 @@ send(const uint8_t *bytes, uint32_t len)
 
     memcpy(frame.head, bytes, len);
     assert_int_equal(net.ops->transmit(queue, &frame), 1);
+    net.ops->kick(queue);
 }
 
 /* The next frame that comes, at GPA 0x10000; waits for it. */
