@@ -34,6 +34,8 @@ struct tap;
 
 struct tap_queue {
     struct tap *tap;
+    uint8_t *spill; /* what of an unexpectedly long frame has no room in one piece */
+    bool is_wide;   /* the last frame took several pieces: the next one may, too */
     int fd;
     const struct enlh_partition *partition;
     struct enlh_wake wake; /* tap->lock */
@@ -190,6 +192,10 @@ tap_queue_open(void *backend, uint32_t index, const struct enlh_partition *parti
 
     if (index >= tap->info.max_queues)
         return -ENL_E_INVAL;
+    queue->spill = malloc(ENLH_NET_FRAME_MAX);
+    if (!queue->spill)
+        return -ENL_E_NOMEM;
+    queue->is_wide = false;
     pthread_mutex_lock(&tap->lock);
     queue->wake = *wake;
     queue->partition = partition;
@@ -208,6 +214,8 @@ tap_queue_close(void *backend, struct enlh_net_queue *queue)
     pthread_mutex_lock(&tap->lock);
     of(queue)->is_open = false;
     pthread_mutex_unlock(&tap->lock);
+    free(of(queue)->spill);
+    of(queue)->spill = NULL;
 }
 
 static void
@@ -295,29 +303,62 @@ tap_offload(const struct tap *tap, const struct virtio_net_hdr *header,
     }
 }
 
+/* Returns false when there is no room for a piece more. */
+static bool
+tap_add_piece(const struct tap_queue *queue, const struct enlh_net_piece *piece,
+              struct iovec *iov, int *iov_count)
+{
+    for (uint32_t i = 0; i < piece->span_count; i++) {
+        if (*iov_count == IOV_LEN)
+            return false;
+        iov[(*iov_count)++] = (struct iovec){
+            enlh_mem_span_host(queue->partition, &piece->spans[i]), piece->spans[i].len};
+    }
+    return true;
+}
+
 /*
- * The pieces that a frame of the greatest length needs, as vectors behind the header.
- * Returns how many pieces, or 0: there are too few.
+ * Vectors behind the header for a frame of the greatest length. Most frames fit into the
+ * first piece: as long as they do, the vectors of the others are left out and one of our
+ * own takes their place, since the kernel looks at each of them for each frame. Returns
+ * false when the pieces are too few.
  */
-static uint32_t
+static bool
 tap_vectors(const struct tap_queue *queue, const struct enlh_net_piece *pieces,
             uint32_t piece_count, struct iovec *iov, int *iov_count)
 {
-    uint32_t most = atomic_load(&queue->tap->frame_max), room = 0, used = 0;
+    uint32_t most = atomic_load(&queue->tap->frame_max), room = 0;
 
-    for (; used < piece_count && room < most; used++) {
-        const struct enlh_net_piece *piece = &pieces[used];
-
-        for (uint32_t i = 0; i < piece->span_count; i++) {
-            if (*iov_count == IOV_LEN)
-                return 0;
-            iov[(*iov_count)++] =
-                (struct iovec){enlh_mem_span_host(queue->partition, &piece->spans[i]),
-                               piece->spans[i].len};
-        }
-        room += piece->len;
+    for (uint32_t i = 0; i < piece_count && room < most; i++) {
+        if ((queue->is_wide || !i) && !tap_add_piece(queue, &pieces[i], iov, iov_count))
+            return false;
+        room += pieces[i].len;
     }
-    return room < most ? 0 : used;
+    if (room < most || queue->is_wide)
+        return room >= most;
+    if (*iov_count == IOV_LEN)
+        return false;
+    iov[(*iov_count)++] = (struct iovec){queue->spill, ENLH_NET_FRAME_MAX};
+    return true;
+}
+
+/* Bring len bytes that came unexpectedly into the pieces that they belong to. */
+static void
+tap_unspill(const struct tap_queue *queue, const struct enlh_net_piece *piece,
+            uint32_t len)
+{
+    const uint8_t *from = queue->spill;
+
+    for (; len; piece++) {
+        for (uint32_t i = 0; i < piece->span_count && len; i++) {
+            uint32_t part =
+                piece->spans[i].len < len ? (uint32_t)piece->spans[i].len : len;
+
+            memcpy(enlh_mem_span_host(queue->partition, &piece->spans[i]), from, part);
+            from += part;
+            len -= part;
+        }
+    }
 }
 
 static uint32_t
@@ -352,6 +393,9 @@ tap_read(struct tap_queue *queue, const struct enlh_net_piece *pieces,
         return 0;
     frame->len = (uint32_t)len;
     frame->piece_count = pieces_of(pieces, frame->len);
+    if (!queue->is_wide && frame->piece_count > 1)
+        tap_unspill(queue, pieces + 1, frame->len - pieces[0].len);
+    queue->is_wide = frame->piece_count > 1;
     return 1;
 }
 
@@ -402,6 +446,7 @@ tap_destroy(void *backend)
     for (uint32_t i = 0; i < tap->info.max_queues; i++) {
         if (tap->queues[i].fd >= 0)
             close(tap->queues[i].fd);
+        free(tap->queues[i].spill);
     }
     if (tap->watch_fd >= 0)
         close(tap->watch_fd);

@@ -102,6 +102,53 @@ tap_frames_go_both_ways(void **state)
     assert_memory_equal(got, frame, 100);
 }
 
+/* Into pieces of 200 bytes, in two parts each, as many as the longest frame needs. */
+static void
+receive_in_parts(struct enlh_net_received *frame, uint32_t len)
+{
+    struct enlh_span spans[16];
+    struct enlh_net_piece pieces[8];
+
+    for (uint32_t i = 0; i < 8; i++) {
+        spans[2 * i] = (struct enlh_span){.offset = 0x20000 + i * 0x1000, .len = 100};
+        spans[2 * i + 1] = (struct enlh_span){.offset = 0x28000 + i * 0x1000, .len = 100};
+        pieces[i] =
+            (struct enlh_net_piece){.spans = &spans[2 * i], .span_count = 2, .len = 200};
+    }
+    do {
+        while (!s.net.ops->receive(s.queue, pieces, 8, frame, 1))
+            net_stack_wait(&s);
+    } while (frame->len != len); /* the kernel says hello, too */
+}
+
+/* Whether a frame of one piece or one of several came before it. */
+static void
+tap_a_frame_fills_pieces_in_turn(void **state)
+{
+    static const uint32_t lens[] = {550, 550, 150, 150, 550};
+    struct enlh_net_received received;
+    uint8_t frame[550];
+
+    if (*state)
+        skip();
+    for (uint32_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        for (uint32_t j = 0; j < sizeof(frame); j++)
+            frame[j] = (uint8_t)(i + j / 3);
+        frame[0] = 0x10; /* one station's */
+        frame[12] = 0x88;
+        frame[13] = 0xb5;
+        assert_int_equal(send(outside, frame, lens[i], 0), lens[i]);
+        receive_in_parts(&received, lens[i]);
+        assert_int_equal(received.piece_count, lens[i] > 200 ? 3 : 1);
+        for (uint32_t at = 0; at < lens[i]; at += 50)
+            assert_memory_equal(
+                fake_at(&s.f,
+                        (at / 100 % 2 ? 0x28000 : 0x20000) + at / 200 * 0x1000 + at % 100,
+                        50),
+                frame + at, 50);
+    }
+}
+
 static void
 tap_a_device_that_is_down_has_no_carrier(void **state)
 {
@@ -135,6 +182,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tap_frames_go_both_ways, start, stop),
+        cmocka_unit_test_setup_teardown(tap_a_frame_fills_pieces_in_turn, start, stop),
         cmocka_unit_test_setup_teardown(tap_a_device_that_is_down_has_no_carrier, start,
                                         stop),
         cmocka_unit_test(tap_a_descriptor_of_another_kind_is_refused),
