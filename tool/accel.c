@@ -3,7 +3,7 @@
  * tool/accel.c - the choice of the machine, and the way into the nested one
  *
  * Run by the user. Reads /proc/cpuinfo; looks for nested/run.sh beside the build tree and
- * in the installed data folder. Tests: test/unit/tool_accel.c, and every run in CI.
+ * in the installed data folder. Tests: test/os/command_line.sh, and every run in CI.
  */
 #define _GNU_SOURCE
 #include "tool/accel.h"

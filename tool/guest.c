@@ -4,7 +4,7 @@
  *
  * Run by the user's words. Nothing is opened here: a setter checks what one option says by
  * itself. enlt_guest_words() is the same table read backwards, for the nested machine.
- * Tests: test/unit/tool_guest.c.
+ * Tests: test/unit/tool_options.c.
  */
 #include "tool/guest.h"
 

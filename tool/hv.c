@@ -4,7 +4,7 @@
  *
  * Run by the user's words. The names, their needs and their presets are the library's
  * (enlight/host/feature.h); what the host can do is the engine's word. Here is only the
- * list's grammar and the sentences. Tests: test/unit/tool_hv.c.
+ * list's grammar and the sentences. Tests: test/unit/tool_options.c.
  */
 #include "tool/hv.h"
 

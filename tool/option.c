@@ -4,7 +4,7 @@
  *
  * Run by the user's words alone; it reads nothing but argv and prints nothing but what the
  * user asked for or did wrong. A sentence names the option, what it got and what it takes.
- * Tests: test/unit/tool_option.c.
+ * Tests: test/unit/tool_options.c.
  */
 #include "tool/option.h"
 

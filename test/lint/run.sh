@@ -122,6 +122,15 @@ formatted()
     git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1 | grep ': error:'
 }
 
+# A path below test/ that a file names is there, a pattern names at least one.
+tests_named()
+{
+    git grep -I -o -h -E 'test/[a-z_0-9/]+[a-z_0-9*]*\.(c|sh)' -- '*.[ch]' '*.sh' '*.md' | sort -u |
+        while read -r pattern; do
+            compgen -G "$pattern" >/dev/null || git grep -n -I -F -- "$pattern"
+        done
+}
+
 # with TOOL NAME OUTPUT-FUNCTION: a verdict, or a skip where the tool is missing.
 with()
 {
@@ -169,6 +178,7 @@ verdict host_archive_needs_only_mem_functions "$(needs "$build/libenlight-host.a
 verdict files_keep_their_size "$(long_files)"
 verdict functions_keep_their_size "$(long_functions)"
 verdict sources_hold_no_notes "$(notes)"
+verdict tests_that_are_named_exist "$(tests_named)"
 verdict spec_map_names_what_is_there "$(test/lint/spec_map.sh 2>&1)"
 with clang-format sources_keep_their_format formatted
 with shellcheck scripts_pass_shellcheck scripts

@@ -4,7 +4,7 @@
  *
  * Run by the loop for whatever a client sends. It counts braces and knows strings, no more:
  * whether the object is JSON is the parser's to say. Memory is bounded by one message.
- * Tests: test/unit/control_frame.c; fuzzed by test/fuzz/control_socket.c.
+ * Tests: test/unit/control_server.c; fuzzed by test/fuzz/control_socket.c.
  */
 #include "vmm/control/frame.h"
 

@@ -76,26 +76,12 @@ take_back(struct net *n)
         .u.revoke.id = ENL_NVSP_RECEIVE_BUFFER_ID,
     };
     const struct enlg_send send = {.payload = &m, .payload_len = ENLG_NET_MESSAGE_LEN};
-    int rc = enlg_packet_put(n->first.channel, &send);
+    int rc = enlg_packet_put(n->first.queue.channel, &send);
 
     if (!rc)
-        rc = enlg_packet_publish(n->first.channel);
+        rc = enlg_packet_publish(n->first.queue.channel);
     (void)rc; /* a channel that was rescinded, or is full: the teardown says it as well */
     return enlg_gpadl_teardown(&n->receive);
-}
-
-static int
-queues_stop(struct net *n)
-{
-    int first = 0;
-
-    for (struct net_queue *q = n->queues; q; q = q->next) {
-        int rc = net_queue_is_first(q) ? 0 : enlg_channel_close(q->channel);
-
-        if (!first)
-            first = rc;
-    }
-    return first;
 }
 
 int
@@ -107,10 +93,10 @@ enlg_net_stop(struct enlg_net *net)
     if (!n->queues || n->stopping)
         return -ENL_E_INVAL;
     n->stopping = true;
-    queues_rc = queues_stop(n);
+    queues_rc = enlg_queue_close_others(&n->first.queue);
     if (n->lending) /* CREATED goes on from here */
         return queues_rc;
-    rc = n->lent ? take_back(n) : enlg_channel_close(n->first.channel);
+    rc = n->lent ? take_back(n) : enlg_channel_close(n->first.queue.channel);
     return rc ? rc : queues_rc;
 }
 
@@ -124,12 +110,12 @@ ask_nvsp(struct net *n, const struct enl_nvsp_message *m)
         .payload_len = ENLG_NET_MESSAGE_LEN,
         .wants_completion = true,
     };
-    int rc = enlg_requests_get(&n->first.requests, n, &send.transaction_id);
+    int rc = enlg_requests_get(&n->first.queue.requests, n, &send.transaction_id);
 
     if (rc)
         return rc;
     n->waiting = true;
-    return enlg_packet_put(n->first.channel, &send);
+    return enlg_packet_put(n->first.queue.channel, &send);
 }
 
 static int
@@ -137,7 +123,7 @@ say_nvsp(struct net *n, const struct enl_nvsp_message *m)
 {
     const struct enlg_send send = {.payload = m, .payload_len = ENLG_NET_MESSAGE_LEN};
 
-    return enlg_packet_put(n->first.channel, &send);
+    return enlg_packet_put(n->first.queue.channel, &send);
 }
 
 /* The message of len bytes: its pages are the host's until carried. */

@@ -12,6 +12,7 @@
 #include "enlight/guest/net.h"
 #include "enlight/guest/packet.h"
 #include "guest/core/core.h"
+#include "guest/dev/queue.h"
 
 #define ENLG_NET_MESSAGE_LEN ((uint32_t)sizeof(struct enl_nvsp_message))
 /* Pieces of a page that a host takes in one packet; the RNDIS header is one or two. */
@@ -36,22 +37,18 @@ enum net_state {
 };
 
 struct net_queue {
+    struct queue queue;
     struct net *net;
-    struct net_queue *next; /* in the NIC's list, from start to CLOSED */
-    struct enlg_channel *channel;
     struct enlg_net_config config;
-    struct enlg_requests requests;
     struct enlg_page_buffer pages[ENLG_NET_PAGES];
     uint64_t owed_id; /* a packet of the host that has not been given back yet */
     bool owed;
-    bool opened; /* set by the bus, read by the channel's thread */
-    int error;   /* 0, or why it was given up */
 };
 ENLG_FITS(struct net_queue, struct enlg_net_queue);
 
 struct net {
     struct net_queue first;
-    struct net_queue *queues; /* bus: all whose channel is not closed */
+    struct queue *queues; /* bus: all whose channel is not closed */
     const struct enlg_partition *partition;
     struct enlg_gpadl receive; /* bus: the receive buffer */
     bool lent;                 /* bus: receive is live */

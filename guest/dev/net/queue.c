@@ -21,22 +21,13 @@ queue_of(struct enlg_net_queue *queue)
     return (struct net_queue *)queue;
 }
 
-/* ---- life; the bus's thread ---- */
-
-static void
-requests_end(struct net_queue *q, int result)
+static struct net_queue *
+of(struct queue *q)
 {
-    void *cookie;
-
-    while ((cookie = enlg_requests_take_any(&q->requests))) {
-        struct enlg_net_send *send = cookie;
-
-        if (cookie == q->net) /* a question */
-            continue;
-        send->result = result;
-        send->done(send->ctx, send);
-    }
+    return (struct net_queue *)q;
 }
+
+/* ---- life; the bus's thread ---- */
 
 static void
 queue_tell(struct net_queue *q, enum enlg_net_event event)
@@ -46,51 +37,45 @@ queue_tell(struct net_queue *q, enum enlg_net_event event)
 }
 
 static void
-channel_signal(void *ctx, struct enlg_channel *channel)
+on_signal(struct queue *queue)
 {
-    struct net_queue *q = ctx;
+    struct net_queue *q = of(queue);
 
-    (void)channel;
     if (q->config.signal)
         q->config.signal(q->config.ctx);
 }
 
-static bool
-is_alive(const struct net_queue *queue)
+static void
+on_lost(struct queue *q)
 {
-    const struct net_queue *q = queue->net->queues;
-
-    while (q && q != queue)
-        q = q->next;
-    return q != NULL;
+    queue_tell(of(q), ENLG_NET_LOST);
 }
 
 static void
-list_remove(struct net_queue *q)
+on_ended(struct queue *q, void *cookie, int result)
 {
-    struct net_queue **at = &q->net->queues;
+    struct enlg_net_send *send = cookie;
 
-    while (*at && *at != q)
-        at = &(*at)->next;
-    if (*at)
-        *at = q->next;
+    if (cookie == of(q)->net) /* a question */
+        return;
+    send->result = result;
+    send->done(send->ctx, send);
 }
 
 static uint32_t
 bit_of(const struct net_queue *q)
 {
-    return 1u << enlg_channel_info(q->channel)->subchannel;
+    return 1u << enlg_channel_info(q->queue.channel)->subchannel;
 }
 
 /* The NIC's own end is told last: its queues point to it. */
 static void
-queue_closed(struct net_queue *q, int status)
+on_closed(struct queue *queue)
 {
+    struct net_queue *q = of(queue);
     struct net *n = q->net;
 
-    list_remove(q);
     __atomic_and_fetch(&n->open_queues, ~bit_of(q), __ATOMIC_RELEASE);
-    requests_end(q, status == -ENL_E_TIMEDOUT ? status : -ENL_E_CANCELED);
     if (!net_queue_is_first(q))
         queue_tell(q, ENLG_NET_STOPPED);
     if (!n->queues)
@@ -101,8 +86,8 @@ queue_closed(struct net_queue *q, int status)
 static void
 stop_go_on(struct net *n)
 {
-    int rc =
-        n->lent ? enlg_gpadl_teardown(&n->receive) : enlg_channel_close(n->first.channel);
+    int rc = n->lent ? enlg_gpadl_teardown(&n->receive)
+                     : enlg_channel_close(n->first.queue.channel);
 
     if (rc)
         log_line(n->partition, ENLG_LOG_WARN,
@@ -120,8 +105,8 @@ gpadl_event(void *ctx, struct enlg_gpadl *gpadl, enum enlg_gpadl_event event, in
     if (n->stopping) {
         stop_go_on(n);
     } else if (n->lent) {
-        __atomic_store_n(&n->first.opened, true, __ATOMIC_RELEASE);
-        channel_signal(&n->first, n->first.channel);
+        queue_set_open(&n->first.queue);
+        on_signal(&n->first.queue);
     } else {
         enlg_net_tell(n, ENLG_NET_LOST);
     }
@@ -137,15 +122,16 @@ buffer_lend(struct net *n)
         .event = gpadl_event,
         .ctx = n,
     };
-    int rc = enlg_gpadl_create(&n->receive, n->first.channel, &config);
+    int rc = enlg_gpadl_create(&n->receive, n->first.queue.channel, &config);
 
     n->lending = rc == 0;
     return rc;
 }
 
 static void
-queue_opened(struct net_queue *q)
+on_opened(struct queue *queue)
 {
+    struct net_queue *q = of(queue);
     struct net *n = q->net;
 
     if (net_queue_is_first(q)) {
@@ -153,35 +139,18 @@ queue_opened(struct net_queue *q)
             queue_tell(q, ENLG_NET_LOST);
         return;
     }
-    __atomic_store_n(&q->opened, true, __ATOMIC_RELEASE);
+    queue_set_open(queue);
     __atomic_or_fetch(&n->open_queues, bit_of(q), __ATOMIC_RELEASE);
-    channel_signal(&n->first, n->first.channel); /* it tells the host */
+    on_signal(&n->first.queue); /* it tells the host */
 }
 
-static void
-channel_event(void *ctx, struct enlg_channel *channel, enum enlg_channel_event event,
-              int status)
-{
-    struct net_queue *q = ctx;
-
-    (void)channel;
-    switch (event) {
-    case ENLG_CHANNEL_OPENED:
-        if (status)
-            queue_tell(q, ENLG_NET_LOST);
-        else
-            queue_opened(q);
-        break;
-    case ENLG_CHANNEL_RESCINDED:
-        queue_tell(q, ENLG_NET_LOST);
-        break;
-    case ENLG_CHANNEL_CLOSED:
-        queue_closed(q, status);
-        break;
-    case ENLG_CHANNEL_MOVED:
-        break;
-    }
-}
+static const struct queue_ops ops = {
+    .opened = on_opened,
+    .lost = on_lost,
+    .ended = on_ended,
+    .closed = on_closed,
+    .signal = on_signal,
+};
 
 static bool
 config_is_good(const struct enlg_net_config *config)
@@ -195,30 +164,20 @@ int
 enlg_net_queue_open(struct net_queue *q, struct net *n, struct enlg_channel *channel,
                     const struct enlg_net_config *config)
 {
-    const struct enlg_channel_config c = {
-        .size = sizeof(c),
-        .ring = config->ring,
-        .send_len = config->send_len,
-        .recv_len = config->recv_len,
-        .vp = config->vp,
-        .event = channel_event,
-        .signal = channel_signal,
-        .ctx = q,
-    };
-    int rc;
-
     q->net = n;
+    q->queue.ops = &ops;
+    q->queue.list = &n->queues;
     if (!config_is_good(config))
         return -ENL_E_INVAL;
-    q->channel = channel;
     q->config = *config;
-    enlg_requests_init(&q->requests, config->slots, config->slot_count);
-    rc = enlg_channel_open(channel, &c);
-    if (rc)
-        return rc;
-    q->next = n->queues;
-    n->queues = q;
-    return 0;
+    enlg_requests_init(&q->queue.requests, config->slots, config->slot_count);
+    return enlg_queue_open(&q->queue, channel,
+                           (struct enlg_channel_config){
+                               .ring = config->ring,
+                               .send_len = config->send_len,
+                               .recv_len = config->recv_len,
+                               .vp = config->vp,
+                           });
 }
 
 int
@@ -228,9 +187,9 @@ enlg_net_queue_start(struct enlg_net_queue *out, struct enlg_net *net,
     struct net *n = (struct net *)net;
     uint16_t index = enlg_channel_info(channel)->subchannel;
 
-    if (config->size != sizeof(*config) || !is_alive(&n->first) || n->stopping ||
-        index == 0 || index >= ENLG_NET_QUEUES_MAX ||
-        enlg_channel_first(channel) != n->first.channel)
+    if (config->size != sizeof(*config) || !enlg_queue_is_alive(&n->first.queue) ||
+        n->stopping || index == 0 || index >= ENLG_NET_QUEUES_MAX ||
+        enlg_channel_first(channel) != n->first.queue.channel)
         return -ENL_E_INVAL;
     memset(out, 0, sizeof(*out));
     return enlg_net_queue_open(queue_of(out), n, channel, config);
@@ -241,9 +200,7 @@ enlg_net_queue_stop(struct enlg_net_queue *queue)
 {
     struct net_queue *q = queue_of(queue);
 
-    /* The channel of one that has ended may be another's by now. */
-    return is_alive(q) && !net_queue_is_first(q) ? enlg_channel_close(q->channel)
-                                                 : -ENL_E_INVAL;
+    return net_queue_is_first(q) ? -ENL_E_INVAL : enlg_queue_close(&q->queue);
 }
 
 /* ---- packets of the host; the channel's thread from here on ---- */
@@ -251,7 +208,7 @@ enlg_net_queue_stop(struct enlg_net_queue *queue)
 int
 enlg_net_queue_break(struct net_queue *q, int error, const char *why)
 {
-    q->error = error;
+    q->queue.error = error;
     if (net_queue_is_first(q))
         net_set_state(q->net, NET_BROKEN);
     log_line(q->net->partition, ENLG_LOG_ERROR, why);
@@ -262,7 +219,7 @@ static int
 completion_take(struct net_queue *q, const struct enlg_packet *packet,
                 const struct enl_nvsp_message *m)
 {
-    void *cookie = enlg_requests_put(&q->requests, packet->transaction_id);
+    void *cookie = enlg_requests_put(&q->queue.requests, packet->transaction_id);
     struct enlg_net_send *send = cookie;
 
     if (!cookie)
@@ -289,7 +246,7 @@ owed_pay(struct net_queue *q)
     int rc = 0;
 
     if (q->owed)
-        rc = enlg_packet_complete(q->channel, q->owed_id, &m, ENLG_NET_MESSAGE_LEN);
+        rc = enlg_packet_complete(q->queue.channel, q->owed_id, &m, ENLG_NET_MESSAGE_LEN);
     if (rc == 0)
         q->owed = false;
     return rc;
@@ -327,7 +284,8 @@ packet_next(struct net_queue *q)
 
     if (rc)
         return rc == -ENL_E_AGAIN ? 0 : rc;
-    rc = enlg_packet_get(q->channel, q->config.buffer, ENLG_NET_BUFFER_LEN, &packet);
+    rc =
+        enlg_packet_get(q->queue.channel, q->config.buffer, ENLG_NET_BUFFER_LEN, &packet);
     if (rc == -ENL_E_MSGSIZE)
         return enlg_net_queue_break(q, -ENL_E_PROTO, "net: a packet that is too long");
     if (rc == -ENL_E_PROTO)
@@ -354,7 +312,7 @@ turn(struct net_queue *q, int *count)
     rc = owed_pay(q);
     if (rc && rc != -ENL_E_AGAIN)
         return rc;
-    return enlg_packet_publish(q->channel);
+    return enlg_packet_publish(q->queue.channel);
 }
 
 /* Sleep only when nothing is there and nothing is owed; true: go on. */
@@ -362,24 +320,24 @@ static bool
 is_awake(struct net_queue *q)
 {
     if (!q->owed)
-        return enlg_packet_sleep(q->channel);
-    return enlg_packet_wait(q->channel, ENLG_NET_MESSAGE_LEN, 0);
+        return enlg_packet_sleep(q->queue.channel);
+    return enlg_packet_wait(q->queue.channel, ENLG_NET_MESSAGE_LEN, 0);
 }
 
 int
 enlg_net_queue_poll(struct enlg_net_queue *queue)
 {
     struct net_queue *q = queue_of(queue);
-    int count = 0, rc = q->error;
+    int count = 0, rc = q->queue.error;
 
-    if (rc || !__atomic_load_n(&q->opened, __ATOMIC_ACQUIRE))
+    if (rc || !queue_is_open(&q->queue))
         return rc;
     do {
         rc = turn(q, &count);
         if (rc)
             return rc;
         if (count == POLL_MAX) {
-            rc = enlg_packet_release(q->channel);
+            rc = enlg_packet_release(q->queue.channel);
             return rc ? rc : count;
         }
     } while (is_awake(q));
@@ -423,21 +381,18 @@ enlg_net_queue_put(struct net_queue *q, const struct enl_nvsp_message *m,
     uint32_t desc_len =
         (uint32_t)(sizeof(struct enl_packet_gpa_direct) - sizeof(struct enl_packet)) +
         page_count * (uint32_t)sizeof(q->pages[0]);
-    int rc = enlg_requests_get(&q->requests, cookie, &send.transaction_id);
+    int rc = enlg_requests_get(&q->queue.requests, cookie, &send.transaction_id);
 
     if (rc)
         return rc;
-    rc = enlg_packet_put_pages(q->channel, &send, q->pages, page_count);
+    rc = enlg_packet_put_pages(q->queue.channel, &send, q->pages, page_count);
     if (rc == -ENL_E_AGAIN) {
-        /* Full of what is not shown yet, or of what the host has not read. */
-        rc = enlg_packet_publish(q->channel);
+        rc = enlg_queue_make_room(&q->queue, ENLG_NET_MESSAGE_LEN, desc_len);
         if (!rc)
-            rc = enlg_packet_wait(q->channel, ENLG_NET_MESSAGE_LEN, desc_len)
-                     ? enlg_packet_put_pages(q->channel, &send, q->pages, page_count)
-                     : -ENL_E_AGAIN;
+            rc = enlg_packet_put_pages(q->queue.channel, &send, q->pages, page_count);
     }
     if (rc)
-        (void)enlg_requests_put(&q->requests, send.transaction_id);
+        (void)enlg_requests_put(&q->queue.requests, send.transaction_id);
     return rc;
 }
 
@@ -575,8 +530,7 @@ enlg_net_queue_submit(struct enlg_net_queue *queue, struct enlg_net_send *send)
     };
     uint32_t len, count;
 
-    if (net_state(q->net) != NET_READY ||
-        !__atomic_load_n(&q->opened, __ATOMIC_ACQUIRE) || !send->done ||
+    if (net_state(q->net) != NET_READY || !queue_is_open(&q->queue) || !send->done ||
         send->piece_count == 0 || send->piece_count > ENLG_NET_PAGES ||
         !offloads_are_good(&q->net->info, send))
         return -ENL_E_INVAL;
@@ -590,5 +544,5 @@ enlg_net_queue_submit(struct enlg_net_queue *queue, struct enlg_net_send *send)
 int
 enlg_net_queue_kick(struct enlg_net_queue *queue)
 {
-    return enlg_packet_publish(queue_of(queue)->channel);
+    return enlg_packet_publish(queue_of(queue)->queue.channel);
 }

@@ -6,21 +6,27 @@
  * copy here. A transaction id finds its request once, lengths that the host reports are
  * cut to what was asked for, and anything else that no request waits for gives the channel
  * up. Memory of a request is the host's until its answer, or until the channel is closed.
- * Tests: test/unit/guest_storage.c, test/unit/guest_queue.c, test/loop/storage.c.
+ * Tests: test/unit/guest_storage.c, test/loop/storage.c.
  */
 #include "guest/dev/storage/storage.h"
 
 #define POLL_MAX  64
 #define TIMEOUT_S 60u
 
-static struct queue *
+static struct storage_queue *
 queue_of(struct enlg_storage_queue *queue)
 {
-    return (struct queue *)queue;
+    return (struct storage_queue *)queue;
+}
+
+static struct storage_queue *
+of(struct queue *q)
+{
+    return (struct storage_queue *)q;
 }
 
 static bool
-is_first(const struct queue *q)
+is_first(const struct storage_queue *q)
 {
     return q == &q->storage->first;
 }
@@ -28,58 +34,38 @@ is_first(const struct queue *q)
 /* ---- life; the bus's thread ---- */
 
 static void
-requests_end(struct queue *q, int result)
-{
-    void *cookie;
-
-    while ((cookie = enlg_requests_take_any(&q->requests))) {
-        struct enlg_storage_io *io = cookie;
-
-        if (cookie == q->storage) /* a question of the start */
-            continue;
-        io->result = result;
-        io->moved = 0;
-        io->sense_len = 0;
-        io->done(io->ctx, io);
-    }
-}
-
-static void
-queue_tell(struct queue *q, enum enlg_storage_event event)
+queue_tell(struct storage_queue *q, enum enlg_storage_event event)
 {
     if (q->config.event)
         q->config.event(q->config.ctx, (struct enlg_storage *)q->storage, event);
 }
 
-bool
-enlg_queue_is_alive(const struct queue *queue)
+static void
+on_lost(struct queue *q)
 {
-    const struct queue *q = queue->storage->queues;
-
-    while (q && q != queue)
-        q = q->next;
-    return q != NULL;
+    queue_tell(of(q), ENLG_STORAGE_LOST);
 }
 
 static void
-list_remove(struct queue *q)
+on_ended(struct queue *q, void *cookie, int result)
 {
-    struct queue **at = &q->storage->queues;
+    struct enlg_storage_io *io = cookie;
 
-    while (*at && *at != q)
-        at = &(*at)->next;
-    if (*at)
-        *at = q->next;
+    if (cookie == of(q)->storage) /* a question of the start */
+        return;
+    io->result = result;
+    io->moved = 0;
+    io->sense_len = 0;
+    io->done(io->ctx, io);
 }
 
 /* The controller's own end is told last: its queues point to it. */
 static void
-queue_closed(struct queue *q, int status)
+on_closed(struct queue *queue)
 {
+    struct storage_queue *q = of(queue);
     struct storage *s = q->storage;
 
-    list_remove(q);
-    requests_end(q, status == -ENL_E_TIMEDOUT ? status : -ENL_E_CANCELED);
     if (!is_first(q))
         queue_tell(q, ENLG_STORAGE_STOPPED);
     if (!s->queues)
@@ -87,39 +73,21 @@ queue_closed(struct queue *q, int status)
 }
 
 static void
-channel_event(void *ctx, struct enlg_channel *channel, enum enlg_channel_event event,
-              int status)
+on_signal(struct queue *queue)
 {
-    struct queue *q = ctx;
+    struct storage_queue *q = of(queue);
 
-    (void)channel;
-    switch (event) {
-    case ENLG_CHANNEL_OPENED:
-        if (status)
-            queue_tell(q, ENLG_STORAGE_LOST);
-        else
-            __atomic_store_n(&q->opened, true, __ATOMIC_RELEASE);
-        break;
-    case ENLG_CHANNEL_RESCINDED:
-        queue_tell(q, ENLG_STORAGE_LOST);
-        break;
-    case ENLG_CHANNEL_CLOSED:
-        queue_closed(q, status);
-        break;
-    case ENLG_CHANNEL_MOVED:
-        break;
-    }
-}
-
-static void
-channel_signal(void *ctx, struct enlg_channel *channel)
-{
-    struct queue *q = ctx;
-
-    (void)channel;
     if (q->config.signal)
         q->config.signal(q->config.ctx);
 }
+
+static const struct queue_ops ops = {
+    .opened = queue_set_open,
+    .lost = on_lost,
+    .ended = on_ended,
+    .closed = on_closed,
+    .signal = on_signal,
+};
 
 static bool
 config_is_good(const struct enlg_storage_config *config)
@@ -129,50 +97,38 @@ config_is_good(const struct enlg_storage_config *config)
 }
 
 int
-enlg_queue_open(struct queue *q, struct storage *s, struct enlg_channel *channel,
-                const struct enlg_storage_config *config)
+enlg_storage_queue_open(struct storage_queue *q, struct storage *s,
+                        struct enlg_channel *channel,
+                        const struct enlg_storage_config *config)
 {
-    struct enlg_channel_config c = {
-        .size = sizeof(c),
-        .ring = config->ring,
-        .send_len = config->send_len,
-        .recv_len = config->recv_len,
-        .vp = config->vp,
-        .event = channel_event,
-        .signal = channel_signal,
-        .ctx = q,
-    };
-    int rc;
-
     q->storage = s;
+    q->queue.ops = &ops;
+    q->queue.list = &s->queues;
     if (!config_is_good(config))
         return -ENL_E_INVAL;
-    q->channel = channel;
     q->config = *config;
-    enlg_requests_init(&q->requests, config->slots, config->slot_count);
-    rc = enlg_channel_open(channel, &c);
-    if (rc)
-        return rc;
-    q->next = s->queues;
-    s->queues = q;
-    return 0;
+    enlg_requests_init(&q->queue.requests, config->slots, config->slot_count);
+    return enlg_queue_open(&q->queue, channel,
+                           (struct enlg_channel_config){
+                               .ring = config->ring,
+                               .send_len = config->send_len,
+                               .recv_len = config->recv_len,
+                               .vp = config->vp,
+                           });
 }
 
 int
 enlg_storage_queue_stop(struct enlg_storage_queue *queue)
 {
-    struct queue *q = queue_of(queue);
-
-    /* The channel of one that has ended may be another's by now. */
-    return enlg_queue_is_alive(q) ? enlg_channel_close(q->channel) : -ENL_E_INVAL;
+    return enlg_queue_close(&queue_of(queue)->queue);
 }
 
 /* ---- answers; the channel's thread from here on ---- */
 
 int
-enlg_queue_break(struct queue *q, int error, const char *why)
+enlg_storage_queue_break(struct storage_queue *q, int error, const char *why)
 {
-    q->error = error;
+    q->queue.error = error;
     if (is_first(q))
         storage_set_state(q->storage, STORAGE_BROKEN);
     log_line(q->storage->partition, ENLG_LOG_ERROR, why);
@@ -228,7 +184,8 @@ sense_is_change(const struct enlg_storage_io *io)
 }
 
 static void
-io_answered(const struct queue *q, struct enlg_storage_io *io, const struct enl_srb *srb)
+io_answered(const struct storage_queue *q, struct enlg_storage_io *io,
+            const struct enl_srb *srb)
 {
     io->srb_status = srb->srb_status;
     io->scsi_status = srb->scsi_status;
@@ -249,14 +206,14 @@ io_answered(const struct queue *q, struct enlg_storage_io *io, const struct enl_
 }
 
 static int
-completion_take(struct queue *q, const struct enlg_packet *packet,
+completion_take(struct storage_queue *q, const struct enlg_packet *packet,
                 const struct enl_storage_packet *answer)
 {
-    void *cookie = enlg_requests_put(&q->requests, packet->transaction_id);
+    void *cookie = enlg_requests_put(&q->queue.requests, packet->transaction_id);
 
     if (!cookie)
-        return enlg_queue_break(q, -ENL_E_PROTO,
-                                "storage: an answer that nobody asked for");
+        return enlg_storage_queue_break(q, -ENL_E_PROTO,
+                                        "storage: an answer that nobody asked for");
     if (packet->payload_len < ENLG_STORAGE_PACKET_LEN ||
         answer->operation != ENL_STORAGE_COMPLETE_IO) {
         /* The request is answered for good: its id is used up. */
@@ -264,7 +221,8 @@ completion_take(struct queue *q, const struct enlg_packet *packet,
 
         if (cookie != q->storage)
             io_answered(q, cookie, &nothing);
-        return enlg_queue_break(q, -ENL_E_PROTO, "storage: an answer of a wrong form");
+        return enlg_storage_queue_break(q, -ENL_E_PROTO,
+                                        "storage: an answer of a wrong form");
     }
     if (cookie == q->storage)
         return enlg_storage_answered(q->storage, answer);
@@ -273,13 +231,14 @@ completion_take(struct queue *q, const struct enlg_packet *packet,
 }
 
 static int
-packet_take(struct queue *q, const struct enlg_packet *packet,
+packet_take(struct storage_queue *q, const struct enlg_packet *packet,
             const struct enl_storage_packet *body)
 {
     if (packet->type == ENL_PACKET_COMPLETION)
         return completion_take(q, packet, body);
     if (packet->type != ENL_PACKET_INBAND || packet->payload_len < sizeof(uint32_t))
-        return enlg_queue_break(q, -ENL_E_PROTO, "storage: a packet of a wrong type");
+        return enlg_storage_queue_break(q, -ENL_E_PROTO,
+                                        "storage: a packet of a wrong type");
     if (body->operation == ENL_STORAGE_ENUMERATE_BUS ||
         body->operation == ENL_STORAGE_REMOVE_DEVICE)
         enlg_storage_tell(q->storage, ENLG_STORAGE_RESCAN);
@@ -288,18 +247,19 @@ packet_take(struct queue *q, const struct enlg_packet *packet,
 
 /* Returns 1 when a packet was taken, 0 when there is none, or a failure. */
 static int
-packet_next(struct queue *q)
+packet_next(struct storage_queue *q)
 {
     /* In 8-byte words: the ring pads what it gives. */
     uint64_t buffer[(sizeof(struct enl_storage_packet) + 7) / 8] = {0};
     struct enl_storage_packet body;
     struct enlg_packet packet;
-    int rc = enlg_packet_get(q->channel, buffer, sizeof(buffer), &packet);
+    int rc = enlg_packet_get(q->queue.channel, buffer, sizeof(buffer), &packet);
 
     if (rc == -ENL_E_MSGSIZE || (rc == 1 && packet.desc_len != 0))
-        return enlg_queue_break(q, -ENL_E_PROTO, "storage: a packet that is too long");
+        return enlg_storage_queue_break(q, -ENL_E_PROTO,
+                                        "storage: a packet that is too long");
     if (rc == -ENL_E_PROTO)
-        return enlg_queue_break(q, rc, "storage: the ring is broken");
+        return enlg_storage_queue_break(q, rc, "storage: the ring is broken");
     if (rc <= 0)
         return rc;
     memcpy(&body, buffer, sizeof(body));
@@ -310,11 +270,11 @@ packet_next(struct queue *q)
 int
 enlg_storage_queue_poll(struct enlg_storage_queue *queue)
 {
-    struct queue *q = queue_of(queue);
-    int count = 0, rc = q->error;
+    struct storage_queue *q = queue_of(queue);
+    int count = 0, rc = q->queue.error;
 
     /* Not the channel's own state: one that never opens goes without a word here. */
-    if (rc || !__atomic_load_n(&q->opened, __ATOMIC_ACQUIRE))
+    if (rc || !queue_is_open(&q->queue))
         return rc;
     if (storage_state(q->storage) == STORAGE_OPENING && is_first(q))
         rc = enlg_storage_begin(q->storage);
@@ -329,10 +289,10 @@ enlg_storage_queue_poll(struct enlg_storage_queue *queue)
         if (rc)
             return rc;
         if (count == POLL_MAX) {
-            rc = enlg_packet_release(q->channel);
+            rc = enlg_packet_release(q->queue.channel);
             return rc ? rc : count;
         }
-    } while (enlg_packet_sleep(q->channel));
+    } while (enlg_packet_sleep(q->queue.channel));
     return count;
 }
 
@@ -360,15 +320,15 @@ srb_fill(struct enl_srb *srb, const struct enlg_storage_io *io)
 }
 
 static int
-io_put(struct queue *q, const struct enlg_storage_io *io, const struct enlg_send *send,
-       uint32_t *desc_len)
+io_put(struct storage_queue *q, const struct enlg_storage_io *io,
+       const struct enlg_send *send, uint32_t *desc_len)
 {
     struct enlg_multipage buffer;
     int rc;
 
     *desc_len = 0;
     if (io->data_len == 0)
-        return enlg_packet_put(q->channel, send);
+        return enlg_packet_put(q->queue.channel, send);
     rc = enlg_packet_pages_of(q->storage->partition, io->data, io->data_len,
                               q->config.pfns, q->config.pfn_count, &buffer);
     if (rc)
@@ -376,7 +336,7 @@ io_put(struct queue *q, const struct enlg_storage_io *io, const struct enlg_send
     *desc_len = (uint32_t)(sizeof(struct enl_packet_gpa_direct) +
                            sizeof(struct enl_gpa_range) - sizeof(struct enl_packet)) +
                 buffer.page_count * (uint32_t)sizeof(uint64_t);
-    return enlg_packet_put_multipage(q->channel, send, &buffer);
+    return enlg_packet_put_multipage(q->queue.channel, send, &buffer);
 }
 
 static bool
@@ -391,7 +351,7 @@ io_is_good(const struct enlg_storage_io *io)
 int
 enlg_storage_queue_submit(struct enlg_storage_queue *queue, struct enlg_storage_io *io)
 {
-    struct queue *q = queue_of(queue);
+    struct storage_queue *q = queue_of(queue);
     struct enl_storage_packet packet = {
         .operation = ENL_STORAGE_EXECUTE_SRB,
         .flags = ENL_STORAGE_FLAG_COMPLETION,
@@ -404,31 +364,28 @@ enlg_storage_queue_submit(struct enlg_storage_queue *queue, struct enlg_storage_
     uint32_t desc_len;
     int rc;
 
-    if (storage_state(q->storage) != STORAGE_READY ||
-        !__atomic_load_n(&q->opened, __ATOMIC_ACQUIRE) || !io_is_good(io))
+    if (storage_state(q->storage) != STORAGE_READY || !queue_is_open(&q->queue) ||
+        !io_is_good(io))
         return -ENL_E_INVAL;
     if (io->data_len > q->storage->max_transfer)
         return -ENL_E_RANGE;
     srb_fill(&packet.u.srb, io);
-    rc = enlg_requests_get(&q->requests, io, &send.transaction_id);
+    rc = enlg_requests_get(&q->queue.requests, io, &send.transaction_id);
     if (rc)
         return rc;
     rc = io_put(q, io, &send, &desc_len);
     if (rc == -ENL_E_AGAIN) {
-        /* Full of what is not shown yet, or of what the host has not read. */
-        rc = enlg_packet_publish(q->channel);
+        rc = enlg_queue_make_room(&q->queue, ENLG_STORAGE_PACKET_LEN, desc_len);
         if (!rc)
-            rc = enlg_packet_wait(q->channel, ENLG_STORAGE_PACKET_LEN, desc_len)
-                     ? io_put(q, io, &send, &desc_len)
-                     : -ENL_E_AGAIN;
+            rc = io_put(q, io, &send, &desc_len);
     }
     if (rc)
-        (void)enlg_requests_put(&q->requests, send.transaction_id);
+        (void)enlg_requests_put(&q->queue.requests, send.transaction_id);
     return rc;
 }
 
 int
 enlg_storage_queue_kick(struct enlg_storage_queue *queue)
 {
-    return enlg_packet_publish(queue_of(queue)->channel);
+    return enlg_packet_publish(queue_of(queue)->queue.channel);
 }

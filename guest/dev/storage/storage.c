@@ -5,7 +5,7 @@
  * Run by the kernel's bus thread, and by the host's answers on the first channel, each a
  * private copy here. A host that refuses a question of the start loses the controller; one
  * that refuses sub-channels does not. [storvsp: enlight/abi/storage.h]
- * Tests: test/unit/guest_storage.c, test/unit/guest_queue.c, test/loop/life.c.
+ * Tests: test/unit/guest_storage.c, test/loop/life.c.
  */
 #include "guest/dev/storage/storage.h"
 
@@ -38,24 +38,16 @@ enlg_storage_start(struct enlg_storage *out, struct enlg_channel *channel,
     memset(out, 0, sizeof(*out));
     s->partition = enlg_vmbus_partition(enlg_channel_bus(channel));
     s->state = STORAGE_OPENING;
-    return enlg_queue_open(&s->first, s, channel, config);
+    return enlg_storage_queue_open(&s->first, s, channel, config);
 }
 
 int
 enlg_storage_stop(struct enlg_storage *storage)
 {
-    struct storage *s = storage_of(storage);
+    struct queue *first = &storage_of(storage)->first.queue;
+    int failed = enlg_queue_close_others(first);
+    int rc = enlg_queue_close(first);
 
-    struct queue *next;
-    int rc, failed = 0;
-
-    for (struct queue *q = s->queues; q; q = next) {
-        next = q->next;
-        rc = q != &s->first ? enlg_channel_close(q->channel) : 0;
-        if (rc && rc != -ENL_E_INVAL) /* that one is closing already */
-            failed = rc;
-    }
-    rc = enlg_storage_queue_stop((struct enlg_storage_queue *)&s->first);
     return rc ? rc : failed;
 }
 
@@ -65,14 +57,14 @@ queues_count(const struct storage *s)
     uint32_t count = 0;
 
     for (const struct queue *q = s->queues; q; q = q->next)
-        count += q != &s->first;
+        count += q != &s->first.queue;
     return count;
 }
 
 static bool
 is_sub_channel(const struct storage *s, const struct enlg_channel *channel)
 {
-    const struct enlg_channel_info *first = enlg_channel_info(s->first.channel);
+    const struct enlg_channel_info *first = enlg_channel_info(s->first.queue.channel);
     const struct enlg_channel_info *info = enlg_channel_info(channel);
 
     return info->subchannel != 0 &&
@@ -89,14 +81,14 @@ enlg_storage_queue_start(struct enlg_storage_queue *queue, struct enlg_storage *
 
     if (config->size != sizeof(*config))
         return -ENL_E_INVAL;
-    if (!enlg_queue_is_alive(&s->first))
+    if (!enlg_queue_is_alive(&s->first.queue))
         return -ENL_E_CONNRESET;
     if (!is_sub_channel(s, channel))
         return -ENL_E_INVAL;
     if (queues_count(s) >= s->first.config.sub_channels)
         return -ENL_E_NOSPC;
     memset(queue, 0, sizeof(*queue));
-    return enlg_queue_open((struct queue *)queue, s, channel, config);
+    return enlg_storage_queue_open((struct storage_queue *)queue, s, channel, config);
 }
 
 /* ---- the start; the first channel's thread ---- */
@@ -129,9 +121,9 @@ question_ask(struct storage *s, enum storage_state state)
     if (state == STORAGE_MORE)
         packet.u.sub_channel_count = s->sub_channels;
     storage_set_state(s, state);
-    rc = enlg_requests_get(&s->first.requests, s, &send.transaction_id);
+    rc = enlg_requests_get(&s->first.queue.requests, s, &send.transaction_id);
     if (!rc)
-        rc = enlg_packet_put(s->first.channel, &send);
+        rc = enlg_packet_put(s->first.queue.channel, &send);
     return rc;
 }
 
@@ -145,7 +137,8 @@ static int
 version_refused(struct storage *s)
 {
     if (++s->version == VERSION_COUNT)
-        return enlg_queue_break(&s->first, -ENL_E_NOTSUP, "storage: no common version");
+        return enlg_storage_queue_break(&s->first, -ENL_E_NOTSUP,
+                                        "storage: no common version");
     return question_ask(s, STORAGE_VERSION);
 }
 
@@ -178,8 +171,8 @@ enlg_storage_answered(struct storage *s, const struct enl_storage_packet *packet
     if (s->state == STORAGE_MORE && !good)
         s->sub_channels = 0;
     else if (!good)
-        return enlg_queue_break(&s->first, -ENL_E_IO,
-                                "storage: the host refused to start");
+        return enlg_storage_queue_break(&s->first, -ENL_E_IO,
+                                        "storage: the host refused to start");
     switch (s->state) {
     case STORAGE_BEGIN:
         return question_ask(s, STORAGE_VERSION);

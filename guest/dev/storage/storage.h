@@ -11,6 +11,7 @@
 #include "enlight/guest/packet.h"
 #include "enlight/guest/storage.h"
 #include "guest/core/core.h"
+#include "guest/dev/queue.h"
 
 /* Answers are one packet; what the host sends on its own may be shorter. */
 #define ENLG_STORAGE_PACKET_LEN ((uint32_t)sizeof(struct enl_storage_packet))
@@ -27,19 +28,15 @@ enum storage_state {
     STORAGE_BROKEN, /* given up: the first queue's error says why */
 };
 
-struct queue {
+struct storage_queue {
+    struct queue queue;
     struct storage *storage;
-    struct queue *next; /* in the controller's list, from start to CLOSED */
-    struct enlg_channel *channel;
     struct enlg_storage_config config;
-    struct enlg_requests requests;
-    int error;   /* 0, or why it was given up */
-    bool opened; /* set by the bus, read by the channel's thread */
 };
-ENLG_FITS(struct queue, struct enlg_storage_queue);
+ENLG_FITS(struct storage_queue, struct enlg_storage_queue);
 
 struct storage {
-    struct queue first;
+    struct storage_queue first;
     struct queue *queues; /* bus: all whose channel is not closed */
     const struct enlg_partition *partition;
     uint32_t max_transfer;
@@ -69,10 +66,9 @@ int enlg_storage_begin(struct storage *s);
 int enlg_storage_answered(struct storage *s, const struct enl_storage_packet *packet);
 
 /* queue.c */
-int enlg_queue_open(struct queue *queue, struct storage *s, struct enlg_channel *channel,
-                    const struct enlg_storage_config *config);
-/* Its channel is not closed yet. Thread: bus. */
-bool enlg_queue_is_alive(const struct queue *queue);
-int enlg_queue_break(struct queue *queue, int error, const char *why);
+int enlg_storage_queue_open(struct storage_queue *q, struct storage *s,
+                            struct enlg_channel *channel,
+                            const struct enlg_storage_config *config);
+int enlg_storage_queue_break(struct storage_queue *q, int error, const char *why);
 
 #endif
