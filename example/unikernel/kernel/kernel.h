@@ -176,12 +176,23 @@ uint64_t time_us(void);
 void spin_us(uint64_t us);
 /* Until the 32-bit word is at least value; false after ten seconds. Interrupts on. */
 bool wait_word(volatile uint32_t *word, uint32_t value);
+/*
+ * Ten seconds of waiting. What stands still longer than one turn takes, as the whole machine
+ * does under a debugger or where it is emulated and paused, counts as one turn: whoever is
+ * waited for has stood still as well.
+ */
+struct wait {
+    uint64_t last_us;
+    uint64_t spent_us;
+};
+struct wait wait_begin(void);
+bool wait_goes_on(struct wait *wait);
 /* The condition is evaluated until it is so once, and not again. */
 #define WAIT_UNTIL(condition)                                                            \
     ({                                                                                   \
-        uint64_t wait_end = time_us() + 10000000;                                        \
+        struct wait wait_until = wait_begin();                                           \
         bool wait_ok;                                                                    \
-        while (!(wait_ok = (condition)) && time_us() < wait_end)                         \
+        while (!(wait_ok = (condition)) && wait_goes_on(&wait_until))                    \
             cpu_relax();                                                                 \
         wait_ok;                                                                         \
     })

@@ -12,6 +12,8 @@
 
 #define AP_PAGE     0x8000u
 #define START_TRIES 3u
+#define WAIT_US     UINT64_C(10000000)
+#define TURN_MAX_US UINT64_C(10000)
 
 extern const uint8_t ap_start[], ap_start_end[];
 extern volatile uint32_t ap_index;
@@ -33,6 +35,23 @@ spin_us(uint64_t us)
 
     while (time_us() < end)
         cpu_relax();
+}
+
+struct wait
+wait_begin(void)
+{
+    return (struct wait){.last_us = time_us()};
+}
+
+bool
+wait_goes_on(struct wait *wait)
+{
+    uint64_t now = time_us();
+    uint64_t turn = now - wait->last_us;
+
+    wait->last_us = now;
+    wait->spent_us += turn < TURN_MAX_US ? turn : TURN_MAX_US;
+    return wait->spent_us < WAIT_US;
 }
 
 bool
