@@ -179,6 +179,29 @@ enlm_disk_resize(struct enlm_machine *machine, const char *id, uint64_t size,
                                            : strerror(-err));
 }
 
+/* One that has nothing in flight is out of the list within unplug(), or a turn later. */
+void
+enlm_disk_unplug_all(struct enlm_scsi *scsi)
+{
+    struct enlm_device *next;
+
+    for (struct enlm_device *at = scsi->device.machine->devices.first; at; at = next) {
+        next = at->next;
+        if (at->ops == &disk_ops && ((struct disk *)at)->scsi == scsi)
+            enlm_device_unplug(at);
+    }
+}
+
+bool
+enlm_disk_is_any(const struct enlm_scsi *scsi)
+{
+    const struct enlm_device *at = scsi->device.machine->devices.first;
+
+    while (at && !(at->ops == &disk_ops && ((const struct disk *)at)->scsi == scsi))
+        at = at->next;
+    return at;
+}
+
 void
 enlm_disk_leave_all(struct enlm_scsi *scsi)
 {

@@ -164,6 +164,25 @@ enlm_loop_every(struct enlm_loop *loop, uint32_t period_ms, enlm_loop_fn fn, voi
 }
 
 void
+enlm_loop_cancel(struct enlm_loop *loop, enlm_loop_fn fn, void *ctx)
+{
+    int fd = -1;
+
+    pthread_mutex_lock(&loop->lock);
+    for (uint32_t i = 0; i < ENLM_LOOP_SOURCES; i++) {
+        const struct enlm_loop_source *source = &loop->sources[i];
+
+        if (source->fd >= 0 && source->is_timer && source->fn == fn && source->ctx == ctx)
+            fd = source->fd;
+    }
+    pthread_mutex_unlock(&loop->lock);
+    if (fd < 0)
+        return;
+    enlm_loop_remove(loop, fd);
+    close(fd);
+}
+
+void
 enlm_loop_ring(struct enlm_loop *loop)
 {
     uint64_t one = 1;

@@ -53,6 +53,8 @@ void enlm_loop_listen(struct enlm_loop *loop, int fd, bool input, bool output);
 /* Call fn every period_ms, for the first time after that long. */
 ENL_MUST_CHECK int enlm_loop_every(struct enlm_loop *loop, uint32_t period_ms,
                                    enlm_loop_fn fn, void *ctx);
+/* No more: on return fn is not called for ctx, if it was. Thread: loop. */
+void enlm_loop_cancel(struct enlm_loop *loop, enlm_loop_fn fn, void *ctx);
 
 /* Thread: any, and signal handlers. */
 void enlm_loop_ring(struct enlm_loop *loop);

@@ -4,7 +4,7 @@
  *
  * Run by the loop and by the machine's maker. Every controller has an instance of its own,
  * the same at each start, because a guest that resumes looks for it again. A controller
- * that leaves takes its disks along.
+ * that leaves takes its disks along, and goes when its guest has let go of them.
  * Tests: test/unit/vmm_hotplug.c, test/os (DS01 to DS03).
  */
 #include <stdio.h>
@@ -25,13 +25,64 @@ scsi_done(void *ctx)
     enlm_device_gone(&scsi->device);
 }
 
+static void settle_turn(void *ctx);
+
+static void
+rescind(struct enlm_scsi *scsi)
+{
+    if (scsi->is_settling)
+        enlm_loop_cancel(&scsi->device.machine->loop, settle_turn, scsi);
+    enlm_disk_leave_all(scsi);
+    enlh_storage_destroy(scsi->storage, scsi_done, scsi);
+}
+
+/* The guest's requests so far, those that were refused included. */
+static uint64_t
+requests(const struct enlm_scsi *scsi)
+{
+    struct enlh_storage_counters n;
+
+    enlh_storage_counters(scsi->storage, &n);
+    return n.reads + n.writes + n.flushes + n.discards + n.others + n.refused;
+}
+
+static bool
+is_used(const struct enlm_scsi *scsi)
+{
+    return enlh_vmbus_version(scsi->device.machine->bus) && requests(scsi);
+}
+
+/* A guest that is stopped lets go of nothing. */
+static void
+settle_turn(void *ctx)
+{
+    struct enlm_scsi *scsi = ctx;
+
+    if (is_used(scsi) &&
+        (scsi->device.machine->stopped ||
+         !enlm_settle_turn(&scsi->settle, requests(scsi), enlm_disk_is_any(scsi))))
+        return;
+    rescind(scsi);
+}
+
+/*
+ * First the disks, which the guest is told, then the controller. Seen: Linux 6.1 waits
+ * without end for a request on a channel that was rescinded, such as the flush of a disk that
+ * goes with it, and so does every rescind after that one.
+ */
 static void
 scsi_unplug(struct enlm_device *device)
 {
     struct enlm_scsi *scsi = (struct enlm_scsi *)device;
 
-    enlm_disk_leave_all(scsi);
-    enlh_storage_destroy(scsi->storage, scsi_done, scsi);
+    if (!is_used(scsi) ||
+        enlm_loop_every(&device->machine->loop, ENLM_SETTLE_TURN_MS, settle_turn, scsi)) {
+        rescind(scsi);
+        return;
+    }
+    scsi->is_settling = true;
+    enlm_settle_begin(&scsi->settle, requests(scsi));
+    enlm_disk_unplug_all(scsi);
 }
 
 static void

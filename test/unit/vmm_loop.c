@@ -100,6 +100,20 @@ loop_too_many_sources_are_refused(void **state)
 }
 
 static void
+loop_period_that_is_cancelled_gives_its_place_back(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < ENLM_LOOP_SOURCES; i++)
+        assert_int_equal(enlm_loop_every(&loop, 3600000, on_ring, i ? &rings : NULL), 0);
+    enlm_loop_cancel(&loop, on_read, NULL);
+    assert_int_equal(enlm_loop_add(&loop, ends[0], on_read, NULL), -ENL_E_NOSPC);
+    enlm_loop_cancel(&loop, on_ring, NULL);
+    enlm_loop_cancel(&loop, on_ring, NULL);
+    assert_int_equal(enlm_loop_add(&loop, ends[0], on_read, NULL), 0);
+    assert_int_equal(enlm_loop_every(&loop, 3600000, on_ring, NULL), -ENL_E_NOSPC);
+}
+
+static void
 loop_regular_file_is_told_apart(void **state)
 {
     char path[] = "/tmp/vmm_loop.XXXXXX";
@@ -187,6 +201,8 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(loop_too_many_sources_are_refused, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            loop_period_that_is_cancelled_gives_its_place_back, setup, teardown),
         cmocka_unit_test_setup_teardown(loop_regular_file_is_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(
             loop_removed_descriptor_is_not_served_even_in_the_same_turn, setup, teardown),
