@@ -75,12 +75,14 @@ stop_and_cont()
     row T20 "$([ "$after" -lt $((before + 15)) ]; echo $?)" "time $before before, $after after"
 }
 
-# sees SECONDS TEXT, misses SECONDS TEXT: what the guest's list of disks comes to.
+last_list() { grep -a "control: $1" "$log" | tail -n 1; }
+
+# sees LIST SECONDS TEXT, misses LIST SECONDS TEXT: what the guest's list of disks or nics comes to.
 sees()
 {
     local i
-    for ((i = 0; i < $1 * 5; i++)); do
-        ! grep -a 'control: disks' "$log" | tail -n 1 | grep -q -E "$2" || return 0
+    for ((i = 0; i < $2 * 5; i++)); do
+        ! last_list "$1" | grep -q -E "$3" || return 0
         sleep 0.2
     done
     return 1
@@ -89,8 +91,8 @@ sees()
 misses()
 {
     local i
-    for ((i = 0; i < $1 * 5; i++)); do
-        grep -a 'control: disks' "$log" | tail -n 1 | grep -q -E "$2" || return 0
+    for ((i = 0; i < $2 * 5; i++)); do
+        last_list "$1" | grep -q -E "$3" || return 0
         sleep 0.2
     done
     return 1
@@ -105,57 +107,109 @@ records_are_there()
     [ "$(tr -d '\000 ' <"$work/hot.raw" | grep -a -c '^record[0-9]')" -ge "$last" ] && safe=$((safe + last))
 }
 
-# One round: a disk comes and leaves, every second time on a controller that comes before it and leaves after it.
-# Seen: Linux waits for ever for a request of a controller that was rescinded, so the disk goes first.
+# gone ID...: takes them away, and waits until they have left.
+gone()
+{
+    local id i
+    for id in "$@"; do
+        ctl "$socket" device_del "id=$id" || return 1
+    done
+    for ((i = 0; i < 300; i++)); do
+        ctl "$socket" query-devices >"$work/devices"
+        grep -q -w -E "^($(IFS='|' && echo "$*"))" "$work/devices" || return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+# One round: a disk and a NIC come, are used and leave; the disk every second time on a controller that comes before it
+# and leaves after it, or with it.
 round()
 {
-    local serial=hot-$1 controller=0
+    local serial=hot-$1 controller=0 mac leave='wire hot'
+    mac=02:00:00:00:00:$(printf %02x "$1")
     rm -f "$work/hot.raw"
     truncate -s 8M "$work/hot.raw"
     if [ $(($1 % 2)) = 1 ]; then
         controller=1
         ctl "$socket" device_add driver=scsi controller=1 id=more || return 1
     fi
+    case $(($1 % 4)) in
+    1) leave='wire more' ;;
+    3) leave='wire hot more' ;;
+    esac
+    ctl "$socket" device_add driver=nic id=wire "net=user,mac=$mac" || return 1
     ctl "$socket" device_add driver=disk id=hot "path=$work/hot.raw" "serial=$serial" "controller=$controller" ||
         return 1
-    sees 60 "$serial:16384" || return 1
+    sees disks 60 "$serial:16384" && expect 60 "control: answered $mac" || return 1
     sleep 0.$(($1 % 10))
-    after DEVICE_DELETED device_del id=hot || return 1
-    misses 60 "$serial" && records_are_there "$serial" || return 1
-    [ $controller = 0 ] || after DEVICE_DELETED device_del id=more
+    # shellcheck disable=SC2086 # a list of words
+    gone $leave && misses disks 60 "$serial" && misses nics 60 "$mac" && records_are_there "$serial"
 }
 
-held() { echo "$(find "/proc/$1/fd" -mindepth 1 | wc -l) descriptors, $(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l) threads"; }
+# What the machine holds in all.
+held()
+{
+    local proc=/proc/$1
+    echo "$(find "$proc/fd" -mindepth 1 | wc -l) descriptors," \
+        "$(find "$proc/task" -mindepth 1 -maxdepth 1 -exec cat {}/comm \; 2>/dev/null | grep -c -v iou-) threads"
+}
+
+# The heap alone: the guest's memory comes and goes as the guest touches it.
+heap() { awk '/\[heap\]/ { heap = 1 } heap && /^Rss/ { print $2; exit }' "/proc/$1/smaps"; }
+
+# Which relids there are, and how many GPADLs, as they were told last.
+relids() { awk '/^[A-Za-z].* (open|offered|rescinded) / { print $2 }' "$work/vmbus" | sort -n | tr '\n' ' '; }
+gpadls() { sed -n '/^gpadls/,$p' "$work/vmbus" | grep -c ready; }
 
 come_and_go()
 {
-    local i pid before='' gpadls channels
+    local i pid before='' heap='' bus
     safe=0
     pid=$(pgrep -f "^$enlight run .*$socket")
+    ctl "$socket" query-vmbus >"$work/vmbus"
+    bus="relids $(relids)with $(gpadls) GPADLs"
     for ((i = 1; i <= rounds; i++)); do
         round "$i" >"$work/round" || break
         # What the machine keeps for the next time it has kept after two rounds.
-        [ "$i" != 2 ] || before=$(held "$pid")
+        [ "$i" != 2 ] || before=$(held "$pid") heap=$(heap "$pid")
     done
-    row V24 "$([ "$i" -gt "$rounds" ]; echo $?)" "$((i - 1)) times a disk came and went $(head -c 200 "$work/round")"
+    row V24 "$([ "$i" -gt "$rounds" ]; echo $?)" \
+        "$((i - 1)) times a disk and a NIC came and went $(head -c 200 "$work/round")"
     row DS11 "$([ "$safe" -gt "$rounds" ]; echo $?)" "$safe records that the guest called safe are in the files"
     row V31 "$([ "$(held "$pid")" = "$before" ]; echo $?)" "after 2 rounds $before, after all $(held "$pid")"
+    row V31 "$([ "$(heap "$pid")" -le $((heap + 256)) ]; echo $?)" "a heap of $heap KiB, then $(heap "$pid")"
     ctl "$socket" query-vmbus >"$work/vmbus"
-    channels=$(grep -c -E '^[A-Za-z].* (open|offered|rescinded) ' "$work/vmbus")
-    gpadls=$(sed -n '/^gpadls/,$p' "$work/vmbus" | grep -c ready)
-    row V44 "$([ "$channels" = "$gpadls" ]; echo $?)" "$channels channels, $gpadls GPADLs"
+    row V44 "$([ "$bus" = "relids $(relids)with $(gpadls) GPADLs" ]; echo $?)" "$bus, then $(relids)with $(gpadls)"
+}
+
+# A cable that is pulled: the guest sees it, and talks on when it is back.
+link()
+{
+    local mac=02:00:00:00:01:00
+    ctl "$socket" device_add driver=nic id=wire "net=user,mac=$mac"
+    expect 60 "control: answered $mac"
+    row DN01 $? "the router answers a NIC that came late: $(last_list nics | tr -d '\r')"
+    ctl "$socket" set_link name=wire up=off
+    sees nics 30 "$mac/0"
+    row DN18 $? "a cable that is out is seen: $(last_list nics | tr -d '\r')"
+    sleep 5
+    ctl "$socket" set_link name=wire up=on
+    sees nics 30 "$mac/1" && expect 60 "control: answered $mac" 2
+    row DN18 $? "it is in again, and the router answers"
+    gone wire
 }
 
 resize()
 {
     truncate -s 8M "$work/hot.raw"
     ctl "$socket" device_add driver=disk id=hot "path=$work/hot.raw" serial=grows
-    sees 60 'grows:16384'
+    sees disks 60 'grows:16384'
     ctl "$socket" block_resize device=hot size=16777216
-    sees 60 'grows:32768'
+    sees disks 60 'grows:32768'
     row DS12 $? "8 MiB became 16 without a word to the guest's user"
     row DS12 "$([ "$(stat -c %s "$work/hot.raw")" = 16777216 ]; echo $?)" "and so did the file"
-    after DEVICE_DELETED device_del id=hot
+    gone hot
 }
 
 reset_under_load()
@@ -172,7 +226,9 @@ reset_under_load()
 
 end()
 {
-    row T20 "$(grep -a -o 'complaints [0-9]*' "$log" | tail -n 1 | grep -q ' 0$'; echo $?)" "the kernel complained of nothing"
+    local complaint
+    complaint=$(grep -a -o 'control: complaint .*' "$log" | tail -n 1 | tr -d '\r')
+    row T20 "$([ -z "$complaint" ]; echo $?)" "the kernel complained of ${complaint:-nothing}"
     after SHUTDOWN quit
     row Z07 $? "quit: $(tr -s ' \n' ' ' <"$work/event")"
 }
@@ -183,6 +239,7 @@ sleep 3
 queries
 stop_and_cont
 come_and_go
+link
 resize
 reset_under_load
 end

@@ -4,8 +4,8 @@
 # test/os/guest/control.sh - what a guest sees while its machine is stopped, reset and changed from outside.
 #
 # Run by the root disk's init for the scenario "control". It writes to its root disk all the time, and to every disk
-# that comes; it prints a line when a disk comes or goes, twice a second its monotonic time, and what the kernel
-# complained of. test/os/control.sh reads the lines and decides.
+# that comes, and asks the router of every NIC's network; it prints a line when a disk or a NIC comes or goes, twice a
+# second its monotonic time, and what the kernel complains of. test/os/control.sh reads the lines and decides.
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 
@@ -31,8 +31,29 @@ record()
     echo "control: safe $2 $((n - 1))"
 }
 
-# Cheap, for it is asked all the time: which disks there are, and how large.
-glance() { echo /sys/block/sd* && cat /sys/block/sd*/size 2>/dev/null; }
+# Sends the next frame when the last has been answered, until the NIC is gone; says when it has an answer again.
+converse()
+{
+    ip link set "$1" up
+    ip addr add 10.0.2.15/24 dev "$1"
+    said=''
+    while [ -e "/sys/class/net/$1" ]; do
+        if ping -A -q -s 1000 -w 2 -I "$1" 10.0.2.2 >/dev/null 2>&1; then
+            [ "$said" ] || echo "control: answered $2"
+            said=1
+        else
+            said=''
+            sleep 0.5
+        fi
+    done
+}
+
+# Cheap, for it is asked all the time: which disks there are, and how large; which NICs, and which have a link.
+glance()
+{
+    echo /sys/block/sd* /sys/class/net/eth*
+    cat /sys/block/sd*/size /sys/class/net/eth*/carrier 2>/dev/null
+}
 
 disks()
 {
@@ -42,25 +63,57 @@ disks()
     done | tr '\n' ' '
 }
 
-# Records on every disk that is new, but the first.
-changed()
+nics()
 {
-    for disk in $2; do
-        case " $1" in
-        *" $disk "*) ;;
-        *) [ "${disk%%=*}" = sda ] || record "${disk%%=*}" "$(echo "${disk#*=}" | cut -d: -f1)" & ;;
-        esac
+    for nic in /sys/class/net/eth*; do
+        [ ! -e "$nic" ] || echo "${nic##*/}=$(cat "$nic/address")/$(cat "$nic/carrier" 2>/dev/null)"
+    done | tr '\n' ' '
+}
+
+# is_new OLD NAME: no word of OLD begins with it.
+is_new()
+{
+    case " $1" in *" $2="*) return 1 ;; esac
+}
+
+# Records on every disk that is new, but the first.
+disks_changed()
+{
+    echo "control: disks $2"
+    for word in $2; do
+        if [ "${word%%=*}" != sda ] && is_new "$1" "${word%%=*}"; then
+            record "${word%%=*}" "$(echo "${word#*=}" | cut -d: -f1)" &
+        fi
+    done
+}
+
+nics_changed()
+{
+    echo "control: nics $2"
+    for word in $2; do
+        if is_new "$1" "${word%%=*}"; then
+            converse "${word%%=*}" "$(echo "${word#*=}" | cut -d/ -f1)" &
+        fi
     done
 }
 
 complaints()
 {
-    dmesg | grep -c -E 'soft lockup|rcu.*stall|timekeeping watchdog|hung task|BUG:|Call Trace|EXT4-fs error'
+    dmesg | grep -E 'soft lockup|rcu.*stall|timekeeping watchdog|blocked for more than|BUG:|Call Trace|EXT4-fs error'
 }
 
+# Says each of them once.
+complain()
+{
+    complaints >/run/complaints
+    tail -n "+$((heard + 1))" /run/complaints | sed 's/^/control: complaint /'
+    heard=$(wc -l </run/complaints)
+}
+
+modprobe -q hv_netvsc
 echo "control: up, $(mount | grep -c 'on / type ext4') root"
 load /root/load &
-last='' seen='' n=0
+disks='' nics='' seen='' n=0 heard=0
 while :; do
     now=$(glance)
     if [ "$now" != "$seen" ]; then
@@ -68,15 +121,17 @@ while :; do
         case $list in
         *=:*) ;; # one that is still coming has no serial number
         *)
-            echo "control: disks $list"
-            changed "$last" "$list"
-            last=$list seen=$now
+            [ "$list" = "$disks" ] || disks_changed "$disks" "$list"
+            disks=$list seen=$now
             ;;
         esac
+        list=$(nics)
+        [ "$list" = "$nics" ] || nics_changed "$nics" "$list"
+        nics=$list
     fi
-    [ $((n % 10)) -ne 0 ] || trouble=$(complaints)
+    [ $((n % 10)) -ne 0 ] || complain
     read -r up _ </proc/uptime
-    echo "control: time $up complaints $trouble"
+    echo "control: time $up"
     n=$((n + 1))
     sleep 0.3
 done
