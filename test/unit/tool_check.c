@@ -182,6 +182,9 @@ panic_is_the_reason(void **state)
     assert_int_equal(verdict_of("powers off"), ENLT_CHECK_FAILED);
     say("enlight-check: end");
     assert_int_equal(verdict_of("powers off"), ENLT_CHECK_PASSED);
+    boot.status = ENLT_RESET;
+    assert_int_equal(verdict_of("powers off"), ENLT_CHECK_FAILED);
+    boot.status = 0;
     boot.timed_out = true;
     assert_int_equal(verdict_of("powers off"), ENLT_CHECK_FAILED);
 }
