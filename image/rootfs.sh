@@ -22,7 +22,7 @@ programs='bin/cp bin/dash bin/findmnt bin/lsblk sbin/blkdiscard sbin/blockdev sb
     usr/bin/sg_opcodes usr/bin/sg_raw usr/bin/sg_readcap usr/bin/sg_reset usr/bin/sg_sync
     usr/bin/sg_turs usr/bin/sg_unmap usr/bin/sg_vpd usr/bin/sg_write_same usr/bin/taskset
     usr/sbin/hv_kvp_daemon usr/sbin/hv_vss_daemon usr/sbin/rdmsr usr/sbin/wrmsr'
-modules='af_packet ?8021q hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc hid_hyperv hyperv_keyboard ?hyperv_drm
+modules='af_packet ?8021q hv_vmbus hv_storvsc hv_utils hv_balloon hv_netvsc ?netconsole hid_hyperv hyperv_keyboard ?hyperv_drm
     ?hyperv_fb hv_sock ?pci_hyperv uio_hv_generic msr sd_mod ?sg ext4 loop overlay ?crc32c_generic
     ?crc32c_intel ?crct10dif_generic ?crct10dif_pclmul ?crc64_rocksoft_generic'
 

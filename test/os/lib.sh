@@ -18,14 +18,15 @@ fresh_root()
     cp --sparse=always "$image" "$work/scratch.raw"
 }
 
-# boot NAME KERNEL OPTIONS... : runs enlight to its end; sets status and log.
+# boot NAME KERNEL OPTIONS... : runs enlight to its end, behind the words of $within; sets status and log.
+within=()
 boot()
 {
     name=$1
     local kernel=$2
     shift 2
     log=$work/logs/$name
-    timeout -k 5 "$boot_seconds" "$enlight" run --accel kvm --kernel "$work/$kernel/vmlinuz" "$@" \
+    timeout -k 5 "$boot_seconds" ${within[@]+"${within[@]}"} "$enlight" run --accel kvm --kernel "$work/$kernel/vmlinuz" "$@" \
         </dev/null >"$log" 2>"$log.err"
     status=$?
 }

@@ -8,7 +8,7 @@
 #   report:KERNEL:ENGINE:CPUS[:HV]   the guest's report, every row of it
 #   kexec:KERNEL:ENGINE   crash:KERNEL:ENGINE   kdump:KERNEL:ENGINE:CPUS   disks:KERNEL:ENGINE
 #   sweep:KERNEL:ENGINE   kill:KERNEL:ENGINE    sanitizer:KERNEL:ENGINE    command-line
-#   control:KERNEL:ENGINE:CPUS[:ROUNDS]
+#   net:KERNEL:ENGINE     control:KERNEL:ENGINE:CPUS[:ROUNDS]
 set -u
 enlight=$1 work=$2
 shift 2
@@ -36,7 +36,7 @@ start_peer()
 
 report()
 {
-    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=nic,peer
+    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=nic,peer boot_seconds=$((boot_seconds * ($3 > 2 ? 2 : 1)))
     [ "$cpus" -lt 2 ] || expect=$expect,cpus2
     [ "$engine" != kernel ] || expect=$expect,kernel-engine
     case $hv in *tsc-invariant*) expect=$expect,tsc ;; esac
@@ -49,6 +49,49 @@ report()
         --disk "path=$work/scratch.raw" --nic user
     rows
     ended "$name" 0
+}
+
+# A network name space of its own, with the tap device tap0 and VLAN 5 on it; sets within, to enter it.
+make_space()
+{
+    unshare --net --map-root-user sleep infinity &
+    space=$!
+    while ! [ /proc/$space/exe -ef "$(command -v sleep)" ]; do
+        sleep 0.1
+    done
+    within=(nsenter --target "$space" --user --net --preserve-credentials)
+    "${within[@]}" busybox sh -c 'busybox tunctl -t tap0 && ip link set tap0 mtu 9000 up && ip addr add 10.0.3.2/24 dev tap0 &&
+        ip link add link tap0 name tap0.5 type vlan id 5 && ip link set tap0.5 mtu 1500 up &&
+        ip addr add 10.0.5.2/24 dev tap0.5' >&2
+}
+
+# Does what the guest asks for with its lines "cable: out" and "cable: in".
+move_cable()
+{
+    wait_for_line "$boot_seconds" '^cable: out' && "$enlight" ctl "$1" set_link name=net0 up=off &&
+        wait_for_line "$boot_seconds" '^cable: in' && "$enlight" ctl "$1" set_link name=net0 up=on
+}
+
+net()
+{
+    local socket=$work/net.sock frames=$work/frames.pcap
+    fresh_root "$1"
+    make_space || echo "not ok - net-$1-$2: no tap device in a name space of its own"
+    rm -f "$socket"
+    log=$work/logs/net-$1-$2
+    : >"$log"
+    move_cable "$socket" >"$work/cable" 2>&1 &
+    boot "net-$1-$2" "$1" --initrd "$work/$1/initrd" --engine "$2" --memory 512M --control "$socket" \
+        --cmdline "$(line tap.sh '')" --disk "path=$work/scratch.raw" --nic "tap=tap0,mtu=9000,pcap=$frames"
+    kill "$space" %%
+    wait 2>/dev/null
+    within=()
+    rows
+    ended "$name" 0
+    od -An -v -tx1 "$frames" | tr -d ' \n' | grep -q 8100600508004500
+    verdict "$name" $? "DN14 frames leave with the tag of VLAN 5 and priority 3"
+    grep -q -a 'this line goes over the network' "$frames"
+    verdict "$name" $? "DN25 the kernel's line is on the network"
 }
 
 kexec()
@@ -183,7 +226,7 @@ run_scenario()
     case ${words[0]} in
     kill) kill_and_look "${words[@]:1}" ;;
     command-line) command_line ;;
-    report | kexec | crash | kdump | disks | sweep | sanitizer | control) "${words[0]}" "${words[@]:1}" ;;
+    report | net | kexec | crash | kdump | disks | sweep | sanitizer | control) "${words[0]}" "${words[@]:1}" ;;
     *) echo "not ok - unknown scenario $1" ;;
     esac
 }

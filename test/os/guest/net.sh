@@ -89,6 +89,8 @@ report_network()
     row DN13 "$(feature large-receive-offload)"
     row DN16 "$(say_if "$(find /sys/class/net/eth0/queues -name 'rx-*' | wc -l)" "$(nproc)" "$(nproc) channels")" \
         "$(ls /sys/class/net/eth0/queues "$device/channels")"
+    row DN16.ethtool "$(say_if "$(ethtool -l eth0 | awk '/^Combined/ { n = $2 } END { print n }')" "$(nproc)" \
+        "ethtool -l: $(nproc) combined")" "$(ethtool -l eth0 2>&1 | tail -n 1)"
     [ "$(nproc)" -lt 2 ] || row DN15 "$(ethtool -x eth0 | grep -A 1 -m 1 'RX flow hash' | tail -n 1)"
     if wanted peer; then
         row DN06 "$(download)" "$(wget -O - http://10.0.2.2:8000/sum 2>&1 | tail -n 1)"
