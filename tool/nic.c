@@ -25,7 +25,7 @@ const struct enlt_key enlt_nic_keys[] = {
     {"restrict", "on|off", "of user: no way out (off)"},
     {"hostname", "NAME", "of user: what DHCP tells the guest"},
     {"tap", "NAME", "a tap device, which is made if it is not there"},
-    {"fd", "N", "a tap device that is open as descriptor N"},
+    {"fd", "N", "a tap device open as descriptor N; again for another queue"},
     {"passt", "SOCKET", "passt, or another with QEMU's stream protocol"},
     {"mac", "XX:XX:XX:XX:XX:XX", "the address (00:15:5d:e1:16:00 and on)"},
     {"queues", "N", "channels of the guest at most (user: one for each CPU; tap: 1)"},
@@ -84,11 +84,24 @@ copy_text(const char *key, const char *value, char *to, size_t size)
 }
 
 static int
+set_fd(struct enlt_nic *nic, const char *value)
+{
+    uint64_t fd;
+    int status;
+
+    if (nic->fd_count == ENLB_NET_QUEUES_MAX)
+        return enlt_fail(ENLT_USAGE, "--nic: at most %u times fd.", ENLB_NET_QUEUES_MAX);
+    nic->kind = ENLT_NIC_FD;
+    status = enlt_parse_number("nic fd", value, INT32_MAX, &fd);
+    if (!status)
+        nic->fds[nic->fd_count++] = (int)fd;
+    return status;
+}
+
+static int
 set_place(struct enlt_nic *nic, enum enlt_nic_kind kind, const struct enlt_pairs *pair)
 {
     nic->kind = kind;
-    if (kind == ENLT_NIC_FD)
-        return enlt_parse_number("nic fd", pair->value, INT32_MAX, &nic->fd);
     return copy_text(pair->key, pair->value, nic->place, sizeof(nic->place));
 }
 
@@ -146,7 +159,7 @@ set_key(struct enlt_nic *nic, const struct enlt_pairs *pair)
     if (!strcmp(key, "tap"))
         return set_place(nic, ENLT_NIC_TAP, pair);
     if (!strcmp(key, "fd"))
-        return set_place(nic, ENLT_NIC_FD, pair);
+        return set_fd(nic, value);
     if (!strcmp(key, "passt"))
         return set_place(nic, ENLT_NIC_PASST, pair);
     if (!strcmp(key, "hostfwd"))
@@ -246,14 +259,15 @@ open_user(const struct enlt_nic *nic, uint64_t cpus, struct enlh_net *net, char 
 static int
 open_tap(const struct enlt_nic *nic, struct enlh_net *net, char *reason)
 {
-    const int fd = (int)nic->fd;
     struct enlb_tap_config config = {.size = sizeof(config), .mtu = (uint32_t)nic->mtu};
 
-    if (nic->kind == ENLT_NIC_FD)
-        config.fds = &fd;
-    else
+    if (nic->kind == ENLT_NIC_FD) {
+        config.fds = nic->fds;
+        config.queues = (uint32_t)nic->fd_count;
+    } else {
         config.name = nic->place;
-    config.queues = nic->queues && !config.fds ? (uint32_t)nic->queues : 1;
+        config.queues = nic->queues ? (uint32_t)nic->queues : 1;
+    }
     return enlb_tap_create(&config, net, reason);
 }
 

@@ -21,9 +21,10 @@ enum enlt_nic_kind {
 
 struct enlt_nic {
     enum enlt_nic_kind kind;
-    char list[4096]; /* as given, for the nested machine */
-    char place[256]; /* the tap's name, or the socket's path */
-    uint64_t fd;     /* of a tap */
+    char list[4096];              /* as given, for the nested machine */
+    char place[256];              /* the tap's name, or the socket's path */
+    int fds[ENLB_NET_QUEUES_MAX]; /* of a tap, one for each queue */
+    size_t fd_count;
     char forwards[ENLT_FORWARDS_MAX][64];
     size_t forward_count;
     bool isolated;

@@ -3,7 +3,9 @@
 #include "net_stack.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -163,6 +165,35 @@ tap_a_device_that_is_down_has_no_carrier(void **state)
         net_stack_wait(&s);
 }
 
+/* Each descriptor of a device with several queues is one. */
+static void
+tap_open_descriptors_are_queues(void **state)
+{
+    struct ifreq request = {.ifr_name = "enltest1"};
+    struct enlb_tap_config config = {.size = sizeof(config), .queues = 2};
+    char reason[ENLB_NET_REASON_LEN];
+    struct enlh_net_info info;
+    struct enlh_net net;
+    int fds[2];
+
+    if (*state)
+        skip();
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+    for (uint32_t i = 0; i < 2; i++) {
+        fds[i] = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+        assert_true(fds[i] >= 0);
+        assert_int_equal(ioctl(fds[i], TUNSETIFF, &request), 0);
+    }
+    config.fds = fds;
+    assert_int_equal(enlb_tap_create(&config, &net, reason), 0);
+    net.ops->info(net.backend, &info);
+    assert_int_equal(info.max_queues, 2);
+    assert_int_equal(info.offloads,
+                     ENLH_NET_CAN_CHECKSUM | ENLH_NET_CAN_TSO4 | ENLH_NET_CAN_TSO6);
+    enlb_net_destroy(&net);
+    assert_true(fcntl(fds[1], F_GETFD) < 0); /* they were taken */
+}
+
 static void
 tap_a_descriptor_of_another_kind_is_refused(void **state)
 {
@@ -185,6 +216,7 @@ main(void)
         cmocka_unit_test_setup_teardown(tap_a_frame_fills_pieces_in_turn, start, stop),
         cmocka_unit_test_setup_teardown(tap_a_device_that_is_down_has_no_carrier, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(tap_open_descriptors_are_queues, start, stop),
         cmocka_unit_test(tap_a_descriptor_of_another_kind_is_refused),
     };
 

@@ -37,9 +37,11 @@ nic_words_are_read(void **state)
     assert_int_equal(nic.kind, ENLT_NIC_TAP);
     assert_string_equal(nic.place, "tap0");
     assert_string_equal(nic.pcap, "/tmp/x");
-    assert_int_equal(enlt_nic_parse("fd=7", &nic), 0);
+    assert_int_equal(enlt_nic_parse("fd=7,fd=9", &nic), 0);
     assert_int_equal(nic.kind, ENLT_NIC_FD);
-    assert_int_equal(nic.fd, 7);
+    assert_int_equal(nic.fd_count, 2);
+    assert_int_equal(nic.fds[0], 7);
+    assert_int_equal(nic.fds[1], 9);
     assert_int_equal(enlt_nic_parse("passt=/run/passt.sock", &nic), 0);
     assert_int_equal(nic.kind, ENLT_NIC_PASST);
 }
