@@ -121,6 +121,16 @@ encode_list(struct request *request, const struct enlh_kvp_request *from)
     return 0;
 }
 
+/* Linux's daemon compares letter by letter: a MAC address in capitals, an instance in small
+ * ones. [Seen: Linux 6.1, tools/hv/hv_kvp_daemon.c] */
+static void
+spell(uint8_t *field, int len, char first)
+{
+    for (int i = 0; i < len; i += 2)
+        if (field[i] >= first && field[i] < first + 26 && !field[i + 1])
+            field[i] ^= 'a' ^ 'A';
+}
+
 static int
 encode_ip(struct request *request, const struct enlh_kvp_request *from)
 {
@@ -134,6 +144,7 @@ encode_ip(struct request *request, const struct enlh_kvp_request *from)
     to->families = (uint8_t)(ip->families & (ENL_KVP_IPV4 | ENL_KVP_IPV6));
     to->dhcp = set && ip->dhcp;
     used = encode(to->adapter, sizeof(to->adapter), ip->adapter);
+    spell(to->adapter, used, set ? 'A' : 'a');
     if (used < 0 || !set)
         return used < 0 ? used : 0;
     used = encode(to->address, sizeof(to->address), ip->address);

@@ -327,6 +327,21 @@ addresses_are_injected(void **state)
 }
 
 static void
+adapter_is_spelt_as_guests_compare_it(void **state)
+{
+    struct enlh_kvp_ip ip = {.adapter = "5d:Zz@[`{\xc3\xa4"};
+
+    (void)state;
+    assert_int_equal(ask_ip(ENLH_KVP_GET_IP, &ip), 0);
+    take(sizeof(body.ip));
+    assert_memory_equal(body.ip.adapter, "5\0D\0:\0Z\0Z\0@\0[\0`\0{\0\xe4\0\0", 22);
+    assert_int_equal(answer(ENL_IC_STATUS_NOT_FOUND), 0);
+    assert_int_equal(ask_ip(ENLH_KVP_SET_IP, &ip), 0);
+    take(sizeof(body.ip));
+    assert_memory_equal(body.ip.adapter, "5\0d\0:\0z\0z\0@\0[\0`\0{\0\xe4\0\0", 22);
+}
+
+static void
 addresses_need_version_4(void **state)
 {
     struct enlh_kvp_ip ip = {.adapter = "a"};
@@ -567,6 +582,7 @@ main(void)
         CASE(list_passes_over_what_is_no_text),
         CASE(addresses_are_asked_for),
         CASE(addresses_are_injected),
+        CASE(adapter_is_spelt_as_guests_compare_it),
         CASE(addresses_need_version_4),
         CASE(one_request_is_under_way),
         CASE(queue_is_bounded),

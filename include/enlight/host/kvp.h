@@ -35,8 +35,8 @@ struct enlh_kvp_item {
 
 /* Lists are parted by semicolons. */
 struct enlh_kvp_ip {
-    const char
-        *adapter;      /* GET_IP: "00:15:5D:..."; SET_IP: the NIC's instance, in braces */
+    /* GET_IP: "00:15:5D:..."; SET_IP: the NIC's instance, in braces. Capitals or not. */
+    const char *adapter;
     uint32_t families; /* ENL_KVP_IPV4, ENL_KVP_IPV6 */
     bool dhcp;
     const char *address;
