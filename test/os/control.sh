@@ -228,6 +228,7 @@ end()
 {
     local complaint
     complaint=$(grep -a -o 'control: complaint .*' "$log" | tail -n 1 | tr -d '\r')
+    grep -a -o 'control: complaint .*' "$log" | head -n 30 | sed 's/^/# /'
     row T20 "$([ -z "$complaint" ]; echo $?)" "the kernel complained of ${complaint:-nothing}"
     after SHUTDOWN quit
     row Z07 $? "quit: $(tr -s ' \n' ' ' <"$work/event")"
@@ -236,11 +237,9 @@ end()
 expect 120 'control: up, 1 root' 1 || { echo "not ok Z07 the guest is not up"; ctl "$socket" quit; exit; }
 expect 30 'control: time'
 sleep 3
-queries
-stop_and_cont
-come_and_go
-link
-resize
-reset_under_load
-end
+for part in queries stop_and_cont come_and_go link resize reset_under_load end; do
+    began=$SECONDS
+    "$part"
+    echo "# $part: $((SECONDS - began)) s"
+done
 echo "control: end"

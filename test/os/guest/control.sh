@@ -31,14 +31,14 @@ record()
     echo "control: safe $2 $((n - 1))"
 }
 
-# Sends the next frame when the last has been answered, until the NIC is gone; says when it has an answer again.
+# Asks fifty times a second, until the NIC is gone; says when it has an answer again.
 converse()
 {
     ip link set "$1" up
     ip addr add 10.0.2.15/24 dev "$1"
     said=''
     while [ -e "/sys/class/net/$1" ]; do
-        if ping -A -q -s 1000 -w 2 -I "$1" 10.0.2.2 >/dev/null 2>&1; then
+        if ping -i 0.02 -q -s 1000 -w 2 -I "$1" 10.0.2.2 >/dev/null 2>&1; then
             [ "$said" ] || echo "control: answered $2"
             said=1
         else
@@ -97,9 +97,10 @@ nics_changed()
     done
 }
 
+# What came before it in the kernel's log is the reason.
 complaints()
 {
-    dmesg | grep -E 'soft lockup|rcu.*stall|timekeeping watchdog|blocked for more than|BUG:|Call Trace|EXT4-fs error'
+    dmesg | grep -B 12 -E 'soft lockup|rcu.*stall|timekeeping watchdog|blocked for more than|BUG:|Call Trace|EXT4-fs error'
 }
 
 # Says each of them once.
