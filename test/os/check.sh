@@ -72,7 +72,7 @@ expect_nothing_left()
 {
     local left
     left=$(ls -A "$TMPDIR"; pgrep -f "$TMPDIR")
-    verdict "$name" "$([ -z "$left" ]; echo $?)" "$1 leaves nothing behind ${left:+: $left}"
+    verdict "$name" "$([ -z "$left" ]; echo $?)" "$1 leaves nothing behind${left:+: $left}"
 }
 
 good_kernel()
