@@ -47,10 +47,18 @@ parse()
     [ -x "$program" ] || usage
 }
 
+# The control socket is for the host's half of the report, unless the caller has one of his own.
+host_half()
+{
+    case " ${more[*]} " in *" --control "*) return 1 ;; esac
+    [ -n "$report" ]
+}
+
 # Words for the report about what this configuration must show.
 expectations()
 {
     [ "$cpus" -lt 2 ] || expect+=(cpus2)
+    ! host_half || expect+=(services)
     [ "$engine" != kernel ] || expect+=(kernel-engine)
     case $hv in *tsc-invariant*) expect+=(tsc) ;; esac
     case ,$hv, in *,-stimer,*) expect+=(no-stimer) ;; *,-stimer-direct,*) expect+=(message-timer) ;; esac
@@ -71,7 +79,7 @@ prepare()
     key=$(sha256sum "$tree/test/os/guest/vdso.c" | cut -c1-16)
     cached "probe/$key" vdso_probe
     "$here/initrd.sh" "$kernel" --script "$script" --script "$tree/test/os/guest/lib.sh" \
-        --script "$tree/test/os/guest/net.sh" --script "$CACHE/probe/$key/vdso" "$work/initrd"
+        --script "$tree/test/os/guest/net.sh" --script "$tree/test/os/guest/pairs.sh" --script "$CACHE/probe/$key/vdso" "$work/initrd"
     "$here/rootfs.sh" "$kernel" "$work/root.raw"
 }
 
@@ -97,6 +105,11 @@ start()
         return
     fi
     line="$line enlight.script=$(basename "$script") enlight.expect=$(IFS=, && echo "${expect[*]}")"
+    if host_half; then
+        args+=(--control "$work/control.sock")
+        "$tree/test/os/host.sh" "$program" "$work/control.sock" &
+        trap 'kill $! 2>/dev/null || true; rm -rf "$work"' EXIT
+    fi
     "$program" "${args[@]}" --cmdline "$line" "${more[@]}" </dev/null | tee "$work/console" || exit $?
     [ -z "$log" ] || cp "$work/console" "$log"
     judge

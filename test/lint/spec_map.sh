@@ -27,7 +27,7 @@ table_cases()
 
 os_rows()
 {
-    cat test/os/guest/*.sh test/os/guest/sweep-init test/os/{scenarios,control,check}.sh |
+    cat test/os/guest/*.sh test/os/guest/sweep-init test/os/{scenarios,control,check,services}.sh |
         grep -oE '\b(row|sweep) [A-Z]+[0-9]+|"[A-Z]+[0-9]+ ' | sed -E 's/.*[ "]([A-Z]+[0-9]+) ?/os:\1/'
 }
 

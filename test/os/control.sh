@@ -11,27 +11,9 @@ socket=$work/control.sock
 rounds=${control_rounds:-50}
 safe=0
 
-ctl() { "$enlight" ctl --timeout 60 "$@" 2>&1; }
-
-row()
-{
-    if [ "$2" = 0 ]; then
-        echo "ok $1 $3"
-    else
-        echo "not ok $1 $3"
-    fi
-}
-
-# expect SECONDS TEXT COUNT: until LOG has so many lines with TEXT.
-expect()
-{
-    local i
-    for ((i = 0; i < $1 * 5; i++)); do
-        [ "$(grep -c -a -E "$2" "$log")" -lt "${3:-1}" ] || return 0
-        sleep 0.2
-    done
-    return 1
-}
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=test/os/drive.sh
+. "$here/drive.sh"
 
 last_time() { grep -a -o 'control: time [0-9]*' "$log" | tail -n 1 | cut -d' ' -f3; }
 

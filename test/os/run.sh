@@ -46,7 +46,7 @@ full_product()
         second+=("kexec:$kernel:kernel" "crash:$kernel:user" "kdump:$kernel:kernel:2" "sweep:$kernel:kernel")
     done
     for engine in user kernel; do
-        first+=("control:6.1:$engine:2" "disks:6.1:$engine" "net:6.1:$engine" "kill:6.1:$engine" "report:6.1:$engine:1:linux,tsc-invariant,-stimer-direct")
+        first+=("control:6.1:$engine:2" "services:6.1:$engine" "disks:6.1:$engine" "net:6.1:$engine" "kill:6.1:$engine" "report:6.1:$engine:1:linux,tsc-invariant,-stimer-direct")
         second+=("report:6.1:$engine:1:linux,-stimer,-stimer-direct" "sanitizer:6.12:$engine")
     done
 }
@@ -91,7 +91,7 @@ run_list()
         case "$*" in *kexec:$kernel:* | *kdump:$kernel:*) files+=(--file "$work/$kernel/bzImage") ;; esac
         case "$*" in *sweep:$kernel:*) files+=(--file "$work/$kernel/sweep") ;; esac
     done
-    case "$*" in *control:*) longer=1500 ;; esac
+    case "$*" in *control:* | *services:*) longer=1500 ;; esac
     case "$*" in *sanitizer*) files+=(--file "$work/enlight-sanitizer") ;; esac
     "$tree/nested/run.sh" --cpus 1 --memory 4096 --timeout $((180 + 240 * $# + longer)) --log "$work/$name.kernel" \
         --share "$tree" --share "$(dirname "$enlight")" --env "roots=$roots" "${files[@]}" "${disks[@]}" -- \

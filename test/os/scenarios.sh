@@ -8,7 +8,7 @@
 #   report:KERNEL:ENGINE:CPUS[:HV]   the guest's report, every row of it
 #   kexec:KERNEL:ENGINE   crash:KERNEL:ENGINE   kdump:KERNEL:ENGINE:CPUS   disks:KERNEL:ENGINE
 #   sweep:KERNEL:ENGINE   kill:KERNEL:ENGINE    sanitizer:KERNEL:ENGINE    command-line
-#   net:KERNEL:ENGINE     control:KERNEL:ENGINE:CPUS[:ROUNDS]
+#   net:KERNEL:ENGINE     services:KERNEL:ENGINE      control:KERNEL:ENGINE:CPUS[:ROUNDS]
 set -u
 enlight=$1 work=$2
 shift 2
@@ -36,7 +36,7 @@ start_peer()
 
 report()
 {
-    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=nic,peer boot_seconds=$((boot_seconds * ($3 > 2 ? 2 : 1)))
+    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=nic,peer,services boot_seconds=$((boot_seconds * ($3 > 2 ? 2 : 1)))
     [ "$cpus" -lt 2 ] || expect=$expect,cpus2
     [ "$engine" != kernel ] || expect=$expect,kernel-engine
     case $hv in *tsc-invariant*) expect=$expect,tsc ;; esac
@@ -44,9 +44,12 @@ report()
     case ,$hv, in *,-stimer,*) expect=$expect,no-stimer ;; *,-stimer-direct,*) expect=$expect,message-timer ;; esac
     fresh_root "$kernel"
     start_peer
+    rm -f "$work/control.sock"
+    "$here/host.sh" "$enlight" "$work/control.sock" &
     boot "report-$kernel-$engine-$cpus${4:+-$4}" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" \
         --cpus "$cpus" --hv "$hv" --memory 512M --cmdline "$(line report.sh "$expect")" \
-        --disk "path=$work/scratch.raw" --nic user
+        --disk "path=$work/scratch.raw" --nic user --control "$work/control.sock"
+    kill "$!" 2>/dev/null
     rows
     ended "$name" 0
 }
@@ -198,23 +201,50 @@ sanitizer()
     verdict "$name" $? "no sanitizer report"
 }
 
-# The verdicts are those of the one who drives the machine from outside, as they come.
-control()
+# driven DRIVER COMMAND... : the verdicts are those of the one who drives the machine from outside, as they come. The
+# boot is what the caller's function "machine" starts.
+driven()
 {
-    local driver="control-$1-$2-$3"
-    fresh_root "$1"
+    local driver=$1
+    shift
     rm -f "$work/control.sock"
     log=$work/logs/$driver
     : >"$log"
-    control_rounds=${4:-50} "$here/control.sh" "$enlight" "$work" "$log" |
-        tee "$log.rows" | sed -u -E "s/^(ok|not ok) /\1 - $driver: /" &
-    boot_seconds=1500 boot "$driver" "$1" --initrd "$work/$1/initrd" --engine "$2" --cpus "$3" --memory 512M \
-        --cmdline "$(line control.sh '')" --disk "path=$work/scratch.raw" --control "$work/control.sock"
+    "$@" | tee "$log.rows" | sed -u -E "s/^(ok|not ok) /\1 - $driver: /" &
+    boot_seconds=1500 machine "$driver"
     wait $!
     ! grep -q '^not ok' "$log.rows" || tail_of_log
-    grep -q '^control: end' "$log.rows"
+    grep -q "^${driver%%-*}: end" "$log.rows"
     verdict "$name" $? "all steps were taken"
     ended "$name" 0
+}
+
+control()
+{
+    local kernel=$1 engine=$2 cpus=$3
+    machine()
+    {
+        boot "$1" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" --cpus "$cpus" --memory 512M \
+            --cmdline "$(line control.sh '')" --disk "path=$work/scratch.raw" --control "$work/control.sock"
+    }
+    fresh_root "$kernel"
+    control_rounds=${4:-50} driven "control-$1-$2-$3" "$here/control.sh" "$enlight" "$work" "$work/logs/control-$1-$2-$3"
+}
+
+services()
+{
+    local kernel=$1 engine=$2
+    machine()
+    {
+        boot "$1" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" --memory 512M \
+            --cmdline "$(line services.sh '')" --disk "path=$work/scratch.raw" --disk "path=$work/second.raw" \
+            --nic user --control "$work/control.sock"
+    }
+    fresh_root "$kernel"
+    rm -f "$work/second.raw"
+    truncate -s 64M "$work/second.raw"
+    driven "services-$1-$2" "$here/services.sh" "$enlight" "$work" "$work/logs/services-$1-$2" "$work/scratch.raw" \
+        "$work/second.raw"
 }
 
 command_line() { "$here/command_line.sh" "$enlight" "$work"; }
@@ -226,7 +256,7 @@ run_scenario()
     case ${words[0]} in
     kill) kill_and_look "${words[@]:1}" ;;
     command-line) command_line ;;
-    report | net | kexec | crash | kdump | disks | sweep | sanitizer | control) "${words[0]}" "${words[@]:1}" ;;
+    report | net | kexec | crash | kdump | disks | sweep | sanitizer | control | services) "${words[0]}" "${words[@]:1}" ;;
     *) echo "not ok - unknown scenario $1" ;;
     esac
 }

@@ -5,11 +5,13 @@
 # test/os/guest/report.sh - what an unmodified Linux sees of its Hyper-V host, a line a row.
 #
 # Runs inside the guest, as the script that "enlight.script=report.sh" names on the kernel command
-# line. Expectations: cpus2, nic, peer, kernel-engine, tsc, message-timer, no-stimer, build-N (test/os/guest/lib.sh).
+# line. Expectations: cpus2, nic, peer, services, kernel-engine, tsc, message-timer, no-stimer, build-N (test/os/guest/lib.sh).
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 # shellcheck source=test/os/guest/net.sh
 . /run/enlight/net.sh
+# shellcheck source=test/os/guest/pairs.sh
+. /run/enlight/pairs.sh
 
 # Of all CPUs, or of the one given.
 interrupts()
@@ -198,4 +200,5 @@ report_vmbus
 report_disk
 report_hints
 report_network
+report_services
 finish
