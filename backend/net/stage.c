@@ -3,10 +3,11 @@
  * backend/net/stage.c - queues of packets between channels and a network of one thread
  *
  * Run by channels' threads on one side and by the network's thread on the other; one lock,
- * held for the moving of a pointer. A side is woken once for all that the other did in a turn. Frames are copied on the channels' threads, so that
- * the network's thread has no guest memory in its hands. Both directions are bounded: a
- * guest that sends more than the network takes waits, and what comes for a guest that does
- * not take it is lost, as on any wire.
+ * held for the moving of a pointer. A side is woken once for all that the other did in a
+ * turn. Frames are copied on the channels' threads, so that the network's thread has no
+ * guest memory in its hands. Both directions are bounded: a guest that sends more than the
+ * network takes waits, and what comes for a guest that does not take it is lost, as on any
+ * wire.
  * Tests: test/unit/net_stage.c.
  */
 #include <stdlib.h>
