@@ -49,7 +49,7 @@ full_product()
     done
     first+=(control:6.1:user:2:50 control:6.1:kernel:2:10)
     for engine in user kernel; do
-        first+=("disks:6.1:$engine" "net:6.1:$engine" "kill:6.1:$engine"
+        first+=("disks:6.1:$engine" "net:6.1:$engine" "services:6.1:$engine" "kill:6.1:$engine"
             "report:6.1:$engine:1:linux,tsc-invariant,-stimer-direct")
         second+=("report:6.1:$engine:1:linux,-stimer,-stimer-direct" "sanitizer:6.12:$engine")
     done
