@@ -97,7 +97,7 @@ gone()
         ctl "$socket" device_del "id=$id" || return 1
     done
     for ((i = 0; i < 300; i++)); do
-        ctl "$socket" query-devices >"$work/devices"
+        ctl "$socket" query-devices >"$work/devices" || return 1
         grep -q -w -E "^($(IFS='|' && echo "$*"))" "$work/devices" || return 0
         sleep 0.2
     done
@@ -209,8 +209,7 @@ reset_under_load()
 end()
 {
     local complaint
-    complaint=$(grep -a -o 'control: complaint .*' "$log" | tail -n 1 | tr -d '\r')
-    grep -a -o 'control: complaint .*' "$log" | head -n 30 | sed 's/^/# /'
+    complaint=$(grep -a -m 1 -o 'control: complaint .*' "$log" | tr -d '\r')
     row T20 "$([ -z "$complaint" ]; echo $?)" "the kernel complained of ${complaint:-nothing}"
     after SHUTDOWN quit
     row Z07 $? "quit: $(tr -s ' \n' ' ' <"$work/event")"

@@ -35,6 +35,7 @@ until_true()
 }
 
 says() { grep -q -a "$1" "$2"; }
+is_gone() { ctl "$socket" query-devices >"$work/devices" && ! grep -q -w "$1" "$work/devices"; }
 beats() { "$enlight" ctl --timeout 10 "$socket" query-status 2>/dev/null | grep -q 'heartbeat *ok'; }
 
 cp --sparse=always "$work/6.1/root.raw" "$work/nested.raw"
@@ -47,6 +48,18 @@ promise "the guest runs" $?
 promise "Z07 the socket's mode is $(stat -c %a "$socket")" "$([ "$(stat -c %a "$socket")" = 600 ]; echo $?)"
 until_true 60 beats
 promise "Z13 the guest's heartbeat is seen from outside" $?
+
+mac=02:00:00:00:01:00
+ctl "$socket" device_add driver=nic id=wire "net=user,mac=$mac"
+until_true 60 says "control: answered $mac" "$log"
+promise "DN01 the router answers a NIC that came late" $?
+ctl "$socket" set_link name=wire up=off
+until_true 30 says "control: nics eth0=$mac/0" "$log"
+promise "DN18 the guest sees that its cable is out" $?
+ctl "$socket" device_del id=wire
+until_true 60 is_gone wire
+promise "V24 the guest lets go of a NIC that leaves" $?
+
 ctl "$socket" wait STOP >"$work/heard" 2>&1 &
 waiter=$!
 sleep 1
