@@ -47,7 +47,7 @@ full_product()
         done
         outside+=("check:$kernel")
     done
-    first+=(control:6.1:user:2:50 control:6.1:kernel:2:10)
+    first+=(control:6.1:user:2:10 control:6.1:kernel:2:10)
     for engine in user kernel; do
         first+=("disks:6.1:$engine" "net:6.1:$engine" "services:6.1:$engine" "kill:6.1:$engine"
             "report:6.1:$engine:1:linux,tsc-invariant,-stimer-direct")
