@@ -273,8 +273,10 @@ enlh_hypercall_dispatch(struct enlh_vp *vp, const struct enlh_hypercall *call,
         status = hypercall_answer(vp, info, call, &rep_done);
     if (status != ENL_HV_STATUS_SUCCESS) {
         ENLH_COUNT(vp->partition, hypercalls_refused);
-        enlh_log_guest(vp->partition, "vp %u: hypercall %#lx refused, status %#x",
-                       vp->index, (unsigned long)call->control, status);
+        /* "Try again" is no mistake of the guest's. */
+        if (status != ENL_HV_STATUS_INSUFFICIENT_BUFFERS)
+            enlh_log_guest(vp->partition, "vp %u: hypercall %#lx refused, status %#x",
+                           vp->index, (unsigned long)call->control, status);
     }
     return status | (uint64_t)rep_done << ENL_HCALL_REP_DONE_SHIFT;
 }

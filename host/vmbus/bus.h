@@ -22,8 +22,8 @@
 #define ENLH_BUS_RELIDS     (ENL_VMBUS_RELID_MAX + 1u)
 #define ENLH_BUS_DOOR_BASE  0x2000u /* connection id of a channel: this | relid */
 #define ENLH_BUS_SINT       2u
-#define ENLH_BUS_POLL_MAX   64u /* messages of one poll */
-#define ENLH_INBOX_LEN      128u
+#define ENLH_BUS_POLL_MAX   64u  /* messages of one poll */
+#define ENLH_INBOX_LEN      256u /* a GPADL of 16 MiB comes in 150 */
 #define ENLH_OUTBOX_LEN     32u
 #define ENLH_OUTBOX_RESERVE 4u /* the most that one step puts there */
 #define ENLH_GPADL_BUCKETS  256u

@@ -67,6 +67,20 @@ port_message_arrives_with_its_sender(void **state)
     assert_int_equal(got.len, 0);
 }
 
+/* A guest that posts fast is told to wait often; the log is for what is wrong. */
+static void
+port_that_asks_to_wait_leaves_the_log_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(connect_message(1), 0);
+    got.answer = ENL_HV_STATUS_INSUFFICIENT_BUFFERS;
+    fake_post(&f, 0, 1, 1, "", 1);
+    assert_int_equal(f.log_count, 0);
+    got.answer = ENL_HV_STATUS_INSUFFICIENT_MEMORY;
+    fake_post(&f, 0, 1, 1, "", 1);
+    assert_int_equal(f.log_count, 1);
+}
+
 /* H16: the port's own answer reaches the guest as it is. */
 static void
 port_answer_is_the_calls_status(void **state)
@@ -252,6 +266,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(port_message_arrives_with_its_sender),
         CASE(port_answer_is_the_calls_status),
+        CASE(port_that_asks_to_wait_leaves_the_log_alone),
         CASE(port_unknown_is_0x12),
         CASE(port_of_the_other_kind_is_0x11),
         CASE(port_message_fields_are_checked),
