@@ -13,7 +13,7 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/../image/lib.sh"
 
 modules='kvm_amd virtio_pci virtio_console 9pnet_virtio 9p virtio_blk loop ?crc32c_generic
-    ?crc32c_intel ext4 overlay tun 8021q'
+    ?crc32c_intel ext4 overlay tun 8021q virtio_net'
 
 make_l1()
 {

@@ -14,8 +14,8 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=image/lib.sh
 . "$here/../image/lib.sh"
 
-cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout=0 interactive='' keep=''
-files=() disks=() shares=() settings=() command=()
+cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout=0 interactive='' keep='' address=10.0.4.15
+files=() disks=() shares=() settings=() forwards=() command=()
 socket_here='' socket_there='' relay_pid=''
 work='' qemu_pid='' qemu_status=0 tail_pid='' stty_saved='' passed=''
 
@@ -32,6 +32,7 @@ usage: nested/run.sh [OPTIONS] -- COMMAND [ARGS...]
   --env K=V          an environment variable
   --timeout S        end L1 after S seconds, with status 124
   --socket HERE:THERE  the UNIX socket that COMMAND, which is enlight, makes at THERE
+  --forward PROTO:ADDRESS:PORT  a port of this machine that leads to the same port of L1
   --interactive      COMMAND has this terminal
   --log FILE         keep L1's kernel messages here
 END
@@ -58,6 +59,7 @@ parse()
         --env) settings+=("$2") ;;
         --timeout) timeout=$2 ;;
         --socket) socket_here=${2%:*} socket_there=${2##*:} ;;
+        --forward) forwards+=("$2") ;;
         --log) keep=$2 ;;
         --interactive) interactive=1 && set -- "" "$@" ;;
         *) usage ;;
@@ -155,6 +157,7 @@ write_job()
             echo "interactive $rows $cols"
             echo "setting TERM$(quote "${TERM:-linux}")"
         fi
+        [ ${#forwards[@]} -eq 0 ] || echo "network $address"
         [ -z "$socket_here" ] || echo "carry$(quote "${command[0]}" "$socket_there")"
         echo "run$(quote "$PWD" "${command[@]}")"
     } >"$stage/job/job"
@@ -179,6 +182,17 @@ write_initramfs()
     (cd "$stage" && find etc | cpio -o -H newc -R 0:0 --quiet) >"$work/etc.cpio"
     cat "$l1/initramfs" "$work/job.cpio" "$work/etc.cpio" >"$work/initramfs"
     rm "$work/job.cpio" "$work/etc.cpio"
+}
+
+# L1's own network has nothing on it but the ports that lead in.
+add_network()
+{
+    local entry options=user,id=net,restrict=on,net=${address%.*}.0/24
+    [ ${#forwards[@]} -gt 0 ] || return 0
+    for entry in "${forwards[@]}"; do
+        options=$options,hostfwd=$entry-$address:${entry##*:}
+    done
+    machine+=(-netdev "$options" -device "virtio-net-pci,netdev=net,romfile=")
 }
 
 # Fills the array "machine" with qemu's arguments.
@@ -206,6 +220,7 @@ describe_machine()
         machine+=(-chardev "socket,id=socket,path=$work/socket,server=on,wait=off"
             -device "virtserialport,chardev=socket,name=socket")
     fi
+    add_network
     machine+=(-virtfs "local,path=/usr,mount_tag=usr,$share")
     for entry in "${shares[@]}"; do
         machine+=(-virtfs "local,path=${entry%%:*},mount_tag=share$n,$share")

@@ -224,6 +224,38 @@ enlt_nic_words(const struct enlt_nic *nic, struct enlt_words *words)
     enlt_words_add(words, "%s", nic->list[0] ? nic->list : "user");
 }
 
+/* From "tcp:ADDRESS:PORT-..." on, the address goes. */
+static void
+forget_address(char *forward)
+{
+    char *address = forward + strcspn(forward, ":");
+    char *port;
+
+    if (!*address)
+        return;
+    address++;
+    port = address + strcspn(address, ":,");
+    if (*port == ':')
+        memmove(address, port, strlen(port) + 1);
+}
+
+void
+enlt_nic_nested(struct enlt_nic *nic, struct enlt_words *options)
+{
+    static const char key[] = "hostfwd=";
+    char *at = nic->list;
+
+    for (size_t i = 0; i < nic->forward_count; i++) {
+        enlt_words_add(options, "--forward");
+        enlt_words_add(options, "%.*s", (int)strcspn(nic->forwards[i], "-"),
+                       nic->forwards[i]);
+    }
+    while ((at = strstr(at, key)) != NULL) {
+        at += sizeof(key) - 1;
+        forget_address(at);
+    }
+}
+
 /* ---- opening ---- */
 
 static enum enlt_status

@@ -44,6 +44,11 @@ extern const struct enlt_key enlt_nic_keys[];
 int enlt_nic_parse(const char *list, struct enlt_nic *nic);
 /* Open what it stands on, for a guest of so many CPUs. Returns as parse. */
 int enlt_nic_open(const struct enlt_nic *nic, uint64_t cpus, struct enlm_nic *to);
+/*
+ * Options of the nested machine, so that a port of this machine leads to the same port of that
+ * one; in nic's words the addresses of this machine are left out, which that one has not.
+ */
+void enlt_nic_nested(struct enlt_nic *nic, struct enlt_words *options);
 void enlt_nic_words(const struct enlt_nic *nic, struct enlt_words *words);
 
 #endif

@@ -469,6 +469,8 @@ nested_options(struct enlt_guest *guest, struct enlt_words *options)
         if (disk->record[0])
             nested_disk(options, disk->record, "", &devices);
     }
+    for (size_t i = 0; i < guest->nic_count; i++)
+        enlt_nic_nested(&guest->nics[i], options);
     if (guest->control) {
         enlt_words_add(options, "--socket");
         enlt_words_add(options, "%s:%s", guest->control, NESTED_CONTROL);

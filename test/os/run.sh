@@ -35,7 +35,7 @@ full_product()
 {
     local kernel engine cpus
     first=() second=(command-line) outside=(journal:6.1:user journal:6.12:kernel nested-control:6.1
-        check:6.1:faults check:6.1:matrix)
+        nested-forward:6.1 check:6.1:faults check:6.1:matrix)
     for kernel in 6.1 6.1-cloud 6.12; do
         for cpus in 1 2 4; do
             first+=("report:$kernel:user:$cpus")
@@ -141,6 +141,7 @@ run_outside()
         rm -rf "$work/journal"
         case ${words[0]} in
         journal) "$here/journal.sh" "$enlight" "$work" "${words[1]}" "${words[2]}" "$all" ;;
+        nested-forward) "$here/nested_forward.sh" "$enlight" "$work" ;;
         nested-control) "$here/nested_control.sh" "$enlight" "$work" ;;
         check) "$here/check.sh" "$enlight" "$work" "${words[1]}" "${words[2]:-}" ;;
         esac
@@ -160,7 +161,7 @@ trap 'rm -rf "$work"' EXIT
 if [ ${#only[@]} -gt 0 ]; then
     first=() second=() outside=()
     for scenario in "${only[@]}"; do
-        case $scenario in journal:* | nested-control:* | check:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
+        case $scenario in journal:* | nested-* | check:*) outside+=("$scenario") ;; *) first+=("$scenario") ;; esac
     done
 fi
 gcc -O2 -static -o "$work/vdso" "$here/guest/vdso.c" || exit 1

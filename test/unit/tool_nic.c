@@ -46,6 +46,28 @@ nic_words_are_read(void **state)
     assert_int_equal(nic.kind, ENLT_NIC_PASST);
 }
 
+/* The nested machine has none of this machine's addresses, and listens on all of its own. */
+static void
+nic_forwards_lead_through_the_nested_machine(void **state)
+{
+    struct enlt_words options = {0}, words = {0};
+
+    (void)state;
+    assert_int_equal(
+        enlt_nic_parse("user,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80,mtu=1400,"
+                       "hostfwd=udp::53-:53",
+                       &nic),
+        0);
+    enlt_nic_nested(&nic, &options);
+    assert_int_equal(options.count, 4);
+    assert_string_equal(options.word[0], "--forward");
+    assert_string_equal(options.word[1], "tcp:127.0.0.1:8080");
+    assert_string_equal(options.word[3], "udp::53");
+    enlt_nic_words(&nic, &words);
+    assert_string_equal(words.word[1], "user,hostfwd=tcp::8080-10.0.2.15:80,mtu=1400,"
+                                       "hostfwd=udp::53-:53");
+}
+
 static void
 nic_a_bad_line_has_words(void **state)
 {
@@ -96,6 +118,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nic_words_are_read),
+        cmocka_unit_test(nic_forwards_lead_through_the_nested_machine),
         cmocka_unit_test(nic_a_bad_line_has_words),
         cmocka_unit_test(nic_wrong_words_are_refused),
     };
