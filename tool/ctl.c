@@ -167,13 +167,19 @@ read_more(struct connection *connection)
     return 0;
 }
 
+static char *
+line_end(const struct connection *connection)
+{
+    return connection->len ? memchr(connection->line, '\n', connection->len) : NULL;
+}
+
 /* The next object, owned. Returns a status. */
 static int
 receive(struct connection *connection, json_t **out)
 {
     char *end;
 
-    while (!(end = memchr(connection->line, '\n', connection->len))) {
+    while (!(end = line_end(connection))) {
         int status = read_more(connection);
         if (status)
             return status;
