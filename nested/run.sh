@@ -16,7 +16,7 @@ here=$(dirname "$(readlink -f "$0")")
 
 cpus=2 memory=2048 qemu=qemu-system-x86_64 timeout=0 interactive='' keep='' address=10.0.4.15
 files=() disks=() shares=() settings=() forwards=() command=()
-socket_here='' socket_there='' relay_pid=''
+socket_here='' socket_there='' relay_pid='' pulse_pid=''
 work='' qemu_pid='' qemu_status=0 tail_pid='' stty_saved='' passed=''
 
 usage()
@@ -250,6 +250,7 @@ clean_up()
     stop "$qemu_pid"
     stop "$tail_pid"
     stop "$relay_pid"
+    stop "$pulse_pid"
     wait 2>/dev/null || true
     [ -z "$stty_saved" ] || stty "$stty_saved" <&3 || true
     [ -z "$keep" ] || [ ! -e "$work/log" ] || cp "$work/log" "$keep"
@@ -276,6 +277,16 @@ prepare_signals()
     exec 4<>"$work/signals.in"
     trap 'pass INT' INT
     trap 'pass TERM' TERM
+}
+
+# An empty line each second, which is no signal, but an interrupt for L1. The emulated SVM sets and clears its virtual
+# interrupt in the word that another thread sets L1's timer interrupt in, without a lock; one that is lost so comes when
+# the next one does, which in an L1 that sleeps, or whose guest spins, would be never.
+start_pulse()
+{
+    # shellcheck disable=SC2016 # for the inner shell
+    setpriv --pdeathsig TERM sh -c 'while sleep 1; do echo; done' >&4 2>/dev/null 3<&- 4>&- &
+    pulse_pid=$!
 }
 
 # A trapped signal ends bash's wait, not qemu.
@@ -343,6 +354,7 @@ main()
     write_initramfs "$l1"
     describe_machine "$l1"
     prepare_signals
+    start_pulse
     start_machine
     wait_for_machine
     qemu_pid=''
