@@ -26,7 +26,7 @@ done
 first=(sanitizer:6.1:user report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1:user
     crash:6.1:kernel sweep:6.1:user net:6.1:user command-line)
 # shellcheck disable=SC2054 # the commas belong to the words
-second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.12:kernel
+second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.1:kernel
     kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763)
 outside=(journal:6.1:user check:6.1 nested-control:6.1)
 
