@@ -66,6 +66,8 @@ nic_forwards_lead_through_the_nested_machine(void **state)
     enlt_nic_words(&nic, &words);
     assert_string_equal(words.word[1], "user,hostfwd=tcp::8080-10.0.2.15:80,mtu=1400,"
                                        "hostfwd=udp::53-:53");
+    enlt_words_free(&words);
+    enlt_words_free(&options);
 }
 
 static void
