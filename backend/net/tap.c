@@ -318,16 +318,17 @@ tap_add_piece(const struct tap_queue *queue, const struct enlh_net_piece *piece,
 }
 
 /*
- * Vectors behind the header for a frame of the greatest length. Most frames fit into the
+ * Vectors behind the header for a frame of most bytes. Most frames fit into the
  * first piece: as long as they do, the vectors of the others are left out and one of our
  * own takes their place, since the kernel looks at each of them for each frame. Returns
  * false when the pieces are too few.
  */
 static bool
-tap_vectors(const struct tap_queue *queue, const struct enlh_net_piece *pieces,
-            uint32_t piece_count, struct iovec *iov, int *iov_count)
+tap_vectors(const struct tap_queue *queue, uint32_t most,
+            const struct enlh_net_piece *pieces, uint32_t piece_count, struct iovec *iov,
+            int *iov_count)
 {
-    uint32_t most = atomic_load(&queue->tap->frame_max), room = 0;
+    uint32_t room = 0;
 
     for (uint32_t i = 0; i < piece_count && room < most; i++) {
         if ((queue->is_wide || !i) && !tap_add_piece(queue, &pieces[i], iov, iov_count))
@@ -379,16 +380,18 @@ tap_read(struct tap_queue *queue, const struct enlh_net_piece *pieces,
     struct virtio_net_hdr header = {0};
     struct iovec iov[IOV_LEN] = {{&header, sizeof(header)}};
     int count = queue->tap->has_header ? 1 : 0;
+    /* Once: another queue's thread may set up a longer one, and the pieces are for this. */
+    uint32_t most = atomic_load(&queue->tap->frame_max);
     ssize_t len;
 
-    if (!tap_vectors(queue, pieces, piece_count, iov, &count))
+    if (!tap_vectors(queue, most, pieces, piece_count, iov, &count))
         return -1;
     len = readv(queue->fd, iov, count);
     if (len < 0)
         return -1;
     if (queue->tap->has_header)
         len -= (ssize_t)sizeof(header);
-    if (len <= 0 || (uint32_t)len > atomic_load(&queue->tap->frame_max) ||
+    if (len <= 0 || (uint32_t)len > most ||
         !tap_offload(queue->tap, &header, &frame->offload))
         return 0;
     frame->len = (uint32_t)len;

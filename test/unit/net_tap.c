@@ -7,6 +7,8 @@
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -151,6 +153,47 @@ tap_a_frame_fills_pieces_in_turn(void **state)
     }
 }
 
+/* Set up anew as often as it can be, by another queue's thread. */
+static void *
+set_up_all_the_time(void *ctx)
+{
+    atomic_bool *end = ctx;
+
+    for (uint32_t i = 0; !atomic_load(end); i++) {
+        const struct enlh_net_setup setup = {.mtu = i % 2 ? 1400 : 300};
+
+        s.net.ops->setup(s.net.backend, &setup);
+    }
+    return NULL;
+}
+
+/* The pieces were enough for the frames of the moment in which they were looked at. */
+static void
+tap_a_frame_takes_no_more_pieces_than_there_are(void **state)
+{
+    struct enlh_span spans[2] = {{.offset = 0x20000, .len = 200},
+                                 {.offset = 0x21000, .len = 200}};
+    /* What lies behind them is nobody's. */
+    struct enlh_net_piece pieces[4] = {{.spans = &spans[0], .span_count = 1, .len = 200},
+                                       {.spans = &spans[1], .span_count = 1, .len = 200},
+                                       {.len = 65535}};
+    struct enlh_net_received received;
+    uint8_t frame[550] = {0x10, [12] = 0x88, [13] = 0xb5};
+    atomic_bool end = false;
+    pthread_t thread;
+
+    if (*state)
+        skip();
+    assert_int_equal(pthread_create(&thread, NULL, set_up_all_the_time, &end), 0);
+    for (uint32_t i = 0; i < 20000; i++) {
+        assert_int_equal(send(outside, frame, sizeof(frame), 0), sizeof(frame));
+        if (s.net.ops->receive(s.queue, pieces, 2, &received, 1))
+            assert_in_range(received.piece_count, 1, 2);
+    }
+    atomic_store(&end, true);
+    pthread_join(thread, NULL);
+}
+
 static void
 tap_a_device_that_is_down_has_no_carrier(void **state)
 {
@@ -214,6 +257,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tap_frames_go_both_ways, start, stop),
         cmocka_unit_test_setup_teardown(tap_a_frame_fills_pieces_in_turn, start, stop),
+        cmocka_unit_test_setup_teardown(tap_a_frame_takes_no_more_pieces_than_there_are,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(tap_a_device_that_is_down_has_no_carrier, start,
                                         stop),
         cmocka_unit_test_setup_teardown(tap_open_descriptors_are_queues, start, stop),
