@@ -181,8 +181,9 @@ enlb_stage_close(struct enlb_stage *stage, struct enlh_net_queue *base)
 {
     struct enlb_stage_queue *queue = of(base);
 
+    enlb_stage_kick(base);
     pthread_mutex_lock(&stage->lock);
-    queue->is_open = queue->has_news = queue->must_notify = false;
+    queue->is_open = queue->has_news = false;
     enlb_packet_list_clear(&queue->coming);
     pthread_mutex_unlock(&stage->lock);
     enlb_packet_list_clear(&queue->pending);

@@ -143,6 +143,23 @@ stage_much_that_goes_is_told_at_once(void **state)
     enlb_packet_list_clear(&list);
 }
 
+/* A channel may close before its turn's end; what it gave goes all the same. */
+static void
+stage_what_goes_outlives_its_queue(void **state)
+{
+    struct enlh_net_frame frame = frame_of(200);
+    struct enlb_packet_list list;
+
+    (void)state;
+    enlb_stage_transmit(queues[1], &frame);
+    assert_int_equal(notified, 0);
+    enlb_stage_close(&stage, queues[1]);
+    assert_int_equal(notified, 1);
+    enlb_stage_take(&stage, &list);
+    assert_int_equal(list.count, 1);
+    enlb_packet_list_clear(&list);
+}
+
 /* A guest that is faster than the network waits, and is woken when it may go on. */
 static void
 stage_what_goes_is_bounded(void **state)
@@ -299,6 +316,7 @@ main(void)
         cmocka_unit_test_setup_teardown(stage_a_checksum_is_filled_in, start, stop),
         cmocka_unit_test_setup_teardown(stage_much_that_goes_is_told_at_once, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(stage_what_goes_outlives_its_queue, start, stop),
         cmocka_unit_test_setup_teardown(stage_what_was_taken_is_no_news, start, stop),
         cmocka_unit_test_setup_teardown(stage_what_goes_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(stage_frames_fill_pieces_in_turn, start, stop),
