@@ -108,9 +108,10 @@ enlg_queue_close_others(struct queue *first)
     int failed = 0;
 
     for (struct queue *q = *first->list; q; q = next) {
-        int rc = q == first ? 0 : enlg_channel_close(q->channel);
+        int rc;
 
-        next = q->next;
+        next = q->next; /* CLOSED may come from within, and q is the kernel's again */
+        rc = q == first ? 0 : enlg_channel_close(q->channel);
         if (rc != -ENL_E_INVAL && !failed)
             failed = rc;
     }

@@ -52,14 +52,14 @@ ENL_MUST_CHECK int enlg_queue_close(struct queue *q);
  */
 ENL_MUST_CHECK int enlg_queue_close_others(struct queue *first);
 
-/* The channel is open and nothing is wrong: requests go out. Thread: any. */
+/* The device may use the channel. Thread: any. */
 static inline bool
 queue_is_open(const struct queue *q)
 {
     return __atomic_load_n(&q->opened, __ATOMIC_ACQUIRE);
 }
 
-/* What queue_is_open() tells. Thread: bus. */
+/* From here on it may. Thread: bus. */
 static inline void
 queue_set_open(struct queue *q)
 {
