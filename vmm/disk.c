@@ -179,37 +179,46 @@ enlm_disk_resize(struct enlm_machine *machine, const char *id, uint64_t size,
                                            : strerror(-err));
 }
 
+/* ---- all disks of a controller ---- */
+
+/* The first of them from a device on, or NULL. */
+static struct enlm_device *
+disk_from(const struct enlm_scsi *scsi, struct enlm_device *at)
+{
+    while (at && !(at->ops == &disk_ops && ((struct disk *)at)->scsi == scsi))
+        at = at->next;
+    return at;
+}
+
+static struct enlm_device *
+disk_first(const struct enlm_scsi *scsi)
+{
+    return disk_from(scsi, scsi->device.machine->devices.first);
+}
+
 /* One that has nothing in flight is out of the list within unplug(), or a turn later. */
 void
 enlm_disk_unplug_all(struct enlm_scsi *scsi)
 {
     struct enlm_device *next;
 
-    for (struct enlm_device *at = scsi->device.machine->devices.first; at; at = next) {
-        next = at->next;
-        if (at->ops == &disk_ops && ((struct disk *)at)->scsi == scsi)
-            enlm_device_unplug(at);
+    for (struct enlm_device *at = disk_first(scsi); at; at = next) {
+        next = disk_from(scsi, at->next);
+        enlm_device_unplug(at);
     }
 }
 
 bool
 enlm_disk_is_any(const struct enlm_scsi *scsi)
 {
-    const struct enlm_device *at = scsi->device.machine->devices.first;
-
-    while (at && !(at->ops == &disk_ops && ((const struct disk *)at)->scsi == scsi))
-        at = at->next;
-    return at;
+    return disk_first(scsi);
 }
 
 void
 enlm_disk_leave_all(struct enlm_scsi *scsi)
 {
-    for (struct enlm_device *at = scsi->device.machine->devices.first; at;
-         at = at->next) {
-        if (at->ops == &disk_ops && ((struct disk *)at)->scsi == scsi)
-            at->is_leaving = true;
-    }
+    for (struct enlm_device *at = disk_first(scsi); at; at = disk_from(scsi, at->next))
+        at->is_leaving = true;
 }
 
 void
@@ -217,9 +226,8 @@ enlm_disk_drop_all(struct enlm_scsi *scsi)
 {
     struct enlm_device *next;
 
-    for (struct enlm_device *at = scsi->device.machine->devices.first; at; at = next) {
-        next = at->next;
-        if (at->ops == &disk_ops && ((struct disk *)at)->scsi == scsi)
-            enlm_device_gone(at);
+    for (struct enlm_device *at = disk_first(scsi); at; at = next) {
+        next = disk_from(scsi, at->next);
+        enlm_device_gone(at);
     }
 }

@@ -65,9 +65,8 @@ enum enlm_end {
 struct enlm_scsi {
     struct enlm_device device;
     struct enlh_storage *storage;
-    uint32_t index;   /* in enlm_machine.scsi */
-    bool is_settling; /* its guest lets go of it, or is to */
-    struct enlm_settle settle;
+    uint32_t index;            /* in enlm_machine.scsi */
+    struct enlm_settle settle; /* while it is leaving */
 };
 
 /* The integration services: services.c. NULL without VMBus. */
@@ -186,10 +185,10 @@ ENL_MUST_CHECK int enlm_disk_add(struct enlm_machine *machine,
 /* Give the disk with this id another size, and tell the guest. Returns as enlm_scsi_add(). */
 ENL_MUST_CHECK int enlm_disk_resize(struct enlm_machine *machine, const char *id,
                                     uint64_t size, char why[ENLM_WHY]);
-/* The controller is leaving, and its disks with it; it is gone. */
 /* Unplug the disks of a controller; is there one that has not gone. Thread: loop. */
 void enlm_disk_unplug_all(struct enlm_scsi *scsi);
 bool enlm_disk_is_any(const struct enlm_scsi *scsi);
+/* The controller is leaving, and its disks with it; it is gone. */
 void enlm_disk_leave_all(struct enlm_scsi *scsi);
 void enlm_disk_drop_all(struct enlm_scsi *scsi);
 /* nic.c */

@@ -30,8 +30,7 @@ static void settle_turn(void *ctx);
 static void
 rescind(struct enlm_scsi *scsi)
 {
-    if (scsi->is_settling)
-        enlm_loop_cancel(&scsi->device.machine->loop, settle_turn, scsi);
+    enlm_loop_cancel(&scsi->device.machine->loop, settle_turn, scsi);
     enlm_disk_leave_all(scsi);
     enlh_storage_destroy(scsi->storage, scsi_done, scsi);
 }
@@ -80,7 +79,6 @@ scsi_unplug(struct enlm_device *device)
         rescind(scsi);
         return;
     }
-    scsi->is_settling = true;
     enlm_settle_begin(&scsi->settle, requests(scsi));
     enlm_disk_unplug_all(scsi);
 }
