@@ -83,6 +83,15 @@ enlt_words_add(struct enlt_words *words, const char *format, ...)
 }
 
 void
+enlt_words_add_option(struct enlt_words *words, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    enlt_words_add(words, "--%s", option);
+    enlt_words_add(words, "%s", value);
+}
+
+void
 enlt_words_free(struct enlt_words *words)
 {
     for (size_t i = 0; i < words->count; i++)

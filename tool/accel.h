@@ -23,6 +23,9 @@ struct enlt_words {
 };
 void enlt_words_add(struct enlt_words *words, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* "--option value", or nothing for NULL. */
+void enlt_words_add_option(struct enlt_words *words, const char *option,
+                           const char *value);
 void enlt_words_free(struct enlt_words *words);
 
 /*

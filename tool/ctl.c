@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "tool/clock.h"
 #include "tool/option.h"
 #include "tool/socket.h"
 #include "tool/status.h"
@@ -118,21 +118,12 @@ enlt_ctl_request(int argc, char **argv, json_t **out)
 
 /* ---- the conversation ---- */
 
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Waits for bytes. Returns a status. */
 static int
 wait_for_more(const struct connection *connection)
 {
     struct pollfd p = {.fd = connection->fd, .events = POLLIN};
-    int64_t left = connection->deadline_ms ? connection->deadline_ms - now_ms() : -1;
+    int64_t left = connection->deadline_ms ? connection->deadline_ms - enlt_now_ms() : -1;
 
     if (connection->deadline_ms && left <= 0)
         return enlt_fail(ENLT_TIMED_OUT, "the time is over.");
@@ -406,7 +397,7 @@ enlt_ctl(int argc, char **argv)
     if (status)
         return status < 0 ? 0 : status;
     connection.deadline_ms =
-        options.timeout ? now_ms() + (int64_t)options.timeout * 1000 : 0;
+        options.timeout ? enlt_now_ms() + (int64_t)options.timeout * 1000 : 0;
     connection.event = options.event;
     status = shake_hands(&connection);
     if (!status && strcmp(argv[1], "wait") != 0)

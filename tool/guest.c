@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "enlight/abi/vmbus.h"
+#include "tool/accel.h"
+#include "tool/option.h"
 #include "tool/status.h"
 #include "tool/verb.h"
 
@@ -449,28 +451,14 @@ choice_name(const char *choices, int index, char *to, size_t size)
     snprintf(to, size, "%.*s", (int)strcspn(choices, "|"), choices);
 }
 
-/* A value in a list: commas twice. to has twice the room of any path, and one more. */
-static void
-quote_commas(const char *from, char *to)
-{
-    char *p = to;
-
-    for (; *from; from++) {
-        *p++ = *from;
-        if (*from == ',')
-            *p++ = ',';
-    }
-    *p = 0;
-}
-
 static void
 disk_words(const struct enlt_disk *disk, struct enlt_words *words)
 {
     static const char *const aio[] = {"auto", "io_uring", "threads"};
-    char path[2 * sizeof(disk->path)], record[2 * sizeof(disk->record)];
+    char path[2 * sizeof(disk->path) + 1], record[2 * sizeof(disk->record) + 1];
 
-    quote_commas(disk->path, path);
-    quote_commas(disk->record, record);
+    enlt_quote_commas(disk->path, path, sizeof(path));
+    enlt_quote_commas(disk->record, record, sizeof(record));
     enlt_words_add(words, "--disk");
     enlt_words_add(
         words,
@@ -481,15 +469,6 @@ disk_words(const struct enlt_disk *disk, struct enlt_words *words)
         (unsigned long long)disk->lun, aio[disk->file.aio],
         disk->file.direct ? "on" : "off", disk->serial[0] ? ",serial=" : "", disk->serial,
         disk->id[0] ? ",id=" : "", disk->id, record[0] ? ",record=" : "", record);
-}
-
-static void
-text_word(struct enlt_words *words, const char *option, const char *value)
-{
-    if (!value)
-        return;
-    enlt_words_add(words, "--%s", option);
-    enlt_words_add(words, "%s", value);
 }
 
 static void
@@ -505,16 +484,16 @@ choice_word(struct enlt_words *words, const char *option, const char *choices, i
     char name[32];
 
     choice_name(choices, index, name, sizeof(name));
-    text_word(words, option, name);
+    enlt_words_add_option(words, option, name);
 }
 
 static void
 switch_words(const struct enlt_guest *guest, struct enlt_words *words)
 {
     if (guest->acpi_s4)
-        text_word(words, "acpi", "s4=on");
+        enlt_words_add_option(words, "acpi", "s4=on");
     if (guest->on_crash_continue)
-        text_word(words, "on-crash", "continue");
+        enlt_words_add_option(words, "on-crash", "continue");
     if (guest->no_reboot)
         enlt_words_add(words, "--no-reboot");
     if (guest->keep_packed)
@@ -533,9 +512,9 @@ switch_words(const struct enlt_guest *guest, struct enlt_words *words)
 void
 enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words)
 {
-    text_word(words, "kernel", guest->kernel);
-    text_word(words, "initrd", guest->initrd);
-    text_word(words, "cmdline", guest->cmdline);
+    enlt_words_add_option(words, "kernel", guest->kernel);
+    enlt_words_add_option(words, "initrd", guest->initrd);
+    enlt_words_add_option(words, "cmdline", guest->cmdline);
     for (size_t i = 0; i < guest->disk_count; i++)
         disk_words(&guest->disks[i], words);
     number_word(words, "controllers", guest->controllers);
@@ -546,9 +525,9 @@ enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words)
     number_word(words, "cpus", guest->cpus);
     choice_word(words, "engine", engine_names, guest->engine);
     for (size_t i = 0; i < guest->hv_list_count; i++)
-        text_word(words, "hv", guest->hv_list[i]);
-    text_word(words, "control", guest->control);
-    text_word(words, "console", guest->console == ENLM_CONSOLE_NONE ? "none" : "stdio");
+        enlt_words_add_option(words, "hv", guest->hv_list[i]);
+    enlt_words_add_option(words, "control", guest->control);
+    enlt_words_add_option(words, "console", guest->console == ENLM_CONSOLE_NONE ? "none" : "stdio");
     choice_word(words, "log-level", level_names, guest->log_level);
     switch_words(guest, words);
 }

@@ -169,6 +169,19 @@ take_item(struct enlt_pairs *pairs, char *to, size_t size)
     return true;
 }
 
+void
+enlt_quote_commas(const char *from, char *to, size_t size)
+{
+    size_t len = 0;
+
+    for (; *from && len + 3 <= size; from++) {
+        if (*from == ',')
+            to[len++] = ',';
+        to[len++] = *from;
+    }
+    to[len] = 0;
+}
+
 int
 enlt_pairs_next(struct enlt_pairs *pairs, const char *option)
 {

@@ -55,6 +55,8 @@ struct enlt_pairs {
 /* Start on text; enlt_pairs_next() returns 1 for a pair, 0 at the end, or a status. */
 void enlt_pairs_start(struct enlt_pairs *pairs, const char *text);
 int enlt_pairs_next(struct enlt_pairs *pairs, const char *option);
+/* A value for such a list; cut at size, which is twice that of any value, and one more. */
+void enlt_quote_commas(const char *from, char *to, size_t size);
 
 /* Values. Each returns 0, or a status after a sentence that names the option. */
 int enlt_parse_size(const char *option, const char *text, uint64_t *bytes);

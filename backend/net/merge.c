@@ -21,6 +21,7 @@
 #define FLAG_PUSH 0x08u
 #define FLAG_ACK  0x10u
 #define IP_MAX    65535u
+#define PROTO_TCP 6u
 
 static uint32_t
 get16(const uint8_t *at)
@@ -52,11 +53,11 @@ transport(const uint8_t *bytes, uint32_t len)
 
     if (len < ETHERNET + IP4)
         return 0;
-    if (get16(bytes + 12) == 0x0800 && ip[0] == 0x45 && ip[9] == 6 &&
+    if (get16(bytes + 12) == 0x0800 && ip[0] == 0x45 && ip[9] == PROTO_TCP &&
         !(get16(ip + 6) & 0x3fff)) {
         at = ETHERNET + IP4;
         end = ETHERNET + get16(ip + 2);
-    } else if (get16(bytes + 12) == 0x86dd && ip[0] >> 4 == 6 && ip[6] == 6) {
+    } else if (get16(bytes + 12) == 0x86dd && ip[0] >> 4 == 6 && ip[6] == PROTO_TCP) {
         at = ETHERNET + IP6;
         end = at + get16(ip + 4);
     }
@@ -84,18 +85,6 @@ same_stream(const uint8_t *one, const uint8_t *other, uint32_t at)
 }
 
 /* ---- the frame in the making ---- */
-
-static void
-begin(struct enlb_merge *merge, struct enlb_packet *packet)
-{
-    uint32_t at = merge->at;
-
-    merge->packet = packet;
-    merge->segment_len = packet->len - at - TCP;
-    merge->next = get32(packet->bytes + at + 4) + merge->segment_len;
-    merge->whole = (packet->bytes[at + 13] & FLAG_PUSH) != 0;
-    merge->room = packet->len;
-}
 
 static bool
 grow(struct enlb_merge *merge)
@@ -136,15 +125,14 @@ append(struct enlb_merge *merge, const uint8_t *bytes, uint32_t len)
     merge->whole = (bytes[at + 13] & FLAG_PUSH) || data_len < merge->segment_len;
 }
 
-/* The Internet sum of an even number of bytes, folded. */
-static uint32_t
-sum_of(const uint8_t *bytes, uint32_t len, uint32_t sum)
+/* The sum that a TCP header begins with which is still to be filled in. */
+static uint16_t
+pseudo_sum(const uint8_t *addresses, uint32_t addresses_len, uint32_t tcp_len)
 {
-    for (uint32_t i = 0; i < len; i += 2)
-        sum += get16(bytes + i);
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
+    const uint8_t rest[4] = {0, PROTO_TCP, (uint8_t)(tcp_len >> 8), (uint8_t)tcp_len};
+
+    return enlb_packet_sum(rest, sizeof(rest),
+                           enlb_packet_sum(addresses, addresses_len, 0));
 }
 
 /* Lengths and sums as a frame has them that is still to be cut. */
@@ -154,18 +142,21 @@ finish(const struct enlb_merge *merge)
     struct enlb_packet *packet = merge->packet;
     uint8_t *ip = packet->bytes + ETHERNET, *tcp = packet->bytes + merge->at;
     uint32_t tcp_len = packet->len - merge->at;
+    uint16_t sum;
 
     if (merge->at == ETHERNET + IP4) {
         put16(ip + 2, packet->len - ETHERNET);
         put16(ip + 10, 0);
-        put16(ip + 10, ~sum_of(ip, IP4, 0));
-        put16(tcp + 16, sum_of(ip + 12, 8, 6 + tcp_len));
+        sum = (uint16_t)~enlb_packet_sum(ip, IP4, 0);
+        memcpy(ip + 10, &sum, sizeof(sum));
+        sum = pseudo_sum(ip + 12, 8, tcp_len);
         packet->offload.gso = ENLH_NET_GSO_TCP4;
     } else {
         put16(ip + 4, tcp_len);
-        put16(tcp + 16, sum_of(ip + 8, 32, 6 + tcp_len));
+        sum = pseudo_sum(ip + 8, 32, tcp_len);
         packet->offload.gso = ENLH_NET_GSO_TCP6;
     }
+    memcpy(tcp + 16, &sum, sizeof(sum));
     packet->offload.flags = ENLH_NET_CHECKSUM_PARTIAL;
     packet->offload.checksum_start = (uint16_t)merge->at;
     packet->offload.checksum_offset = 16;
@@ -204,7 +195,13 @@ enlb_merge_begin(struct enlb_merge *merge, struct enlb_packet *packet)
 
     if (!at)
         return false;
-    merge->at = at;
-    begin(merge, packet);
+    *merge = (struct enlb_merge){
+        .packet = packet,
+        .at = at,
+        .segment_len = packet->len - at - TCP,
+        .next = get32(packet->bytes + at + 4) + packet->len - at - TCP,
+        .room = packet->len,
+        .whole = (packet->bytes[at + 13] & FLAG_PUSH) != 0,
+    };
     return true;
 }

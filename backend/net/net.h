@@ -44,6 +44,11 @@ struct enlb_packet *enlb_packet_make(uint32_t len);
 /* All bytes of a frame, in a packet of ours. */
 struct enlb_packet *enlb_packet_of(const struct enlh_net_frame *frame,
                                    const struct enlh_partition *partition);
+/*
+ * The Internet sum of bytes behind another one of an even length (0: none), in the order of
+ * memory.
+ */
+uint16_t enlb_packet_sum(const uint8_t *bytes, uint32_t len, uint16_t before);
 /* Put the checksum in that the frame leaves to us. */
 void enlb_packet_checksum(struct enlb_packet *packet);
 /*

@@ -100,11 +100,11 @@ enlb_packet_of(const struct enlh_net_frame *frame, const struct enlh_partition *
     return packet;
 }
 
-/* In the order of memory, four bytes at a time: an Internet sum is the same in any order. */
-static uint16_t
-internet_checksum(const uint8_t *bytes, uint32_t len)
+/* Four bytes at a time: an Internet sum is the same in any order. */
+uint16_t
+enlb_packet_sum(const uint8_t *bytes, uint32_t len, uint16_t before)
 {
-    uint64_t sum = 0;
+    uint64_t sum = before;
     uint32_t i, word;
 
     for (i = 0; i + 4 <= len; i += 4) {
@@ -116,7 +116,7 @@ internet_checksum(const uint8_t *bytes, uint32_t len)
     sum += word;
     while (sum >> 16)
         sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)~sum;
+    return (uint16_t)sum;
 }
 
 /* 0 says "none" in UDP; its other form is as good anywhere. */
@@ -129,8 +129,8 @@ enlb_packet_checksum(struct enlb_packet *packet)
 
     if (!(offload->flags & ENLH_NET_CHECKSUM_PARTIAL) || at + 2 > packet->len)
         return;
-    sum = internet_checksum(packet->bytes + offload->checksum_start,
-                            packet->len - offload->checksum_start);
+    sum = (uint16_t)~enlb_packet_sum(packet->bytes + offload->checksum_start,
+                                     packet->len - offload->checksum_start, 0);
     if (!sum)
         sum = 0xffff;
     memcpy(packet->bytes + at, &sum, sizeof(sum));

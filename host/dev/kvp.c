@@ -121,8 +121,10 @@ encode_list(struct request *request, const struct enlh_kvp_request *from)
     return 0;
 }
 
-/* Linux's daemon compares letter by letter: a MAC address in capitals, an instance in small
- * ones. [Seen: Linux 6.1, tools/hv/hv_kvp_daemon.c] */
+/*
+ * Linux's daemon compares letter by letter: a MAC address in capitals, an instance in small
+ * ones. [Seen: Linux 6.1, tools/hv/hv_kvp_daemon.c]
+ */
 static void
 spell(uint8_t *field, int len, char first)
 {

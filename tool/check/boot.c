@@ -21,10 +21,11 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool/accel.h"
+#include "tool/clock.h"
+#include "tool/option.h"
 #include "tool/status.h"
 
 #define GRACE_MS    10000
@@ -33,28 +34,13 @@
 /* ---- the command line ---- */
 
 static void
-add_option(struct enlt_words *words, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    enlt_words_add(words, "--%s", name);
-    enlt_words_add(words, "%s", value);
-}
-
-/* A comma in a list's value is written twice. */
-static void
 add_disk(struct enlt_words *words, const char *path)
 {
-    char list[2 * PATH_MAX] = "readonly=on,path=";
-    size_t at = strlen(list);
+    char quoted[2 * PATH_MAX + 1];
 
-    for (; *path && at + 3 < sizeof(list); path++) {
-        if (*path == ',')
-            list[at++] = ',';
-        list[at++] = *path;
-    }
-    list[at] = 0;
-    add_option(words, "disk", list);
+    enlt_quote_commas(path, quoted, sizeof(quoted));
+    enlt_words_add(words, "--disk");
+    enlt_words_add(words, "readonly=on,path=%s", quoted);
 }
 
 /* The user's own words come last: the kernel takes the last of two. */
@@ -82,19 +68,19 @@ make_words(const struct enlt_check *check, const struct enlt_check_version *vers
 
     enlt_words_add(words, "enlight");
     enlt_words_add(words, "run");
-    add_option(words, "kernel", check->kernel);
+    enlt_words_add_option(words, "kernel", check->kernel);
     enlt_check_path(check, "initrd", path);
-    add_option(words, "initrd", path);
+    enlt_words_add_option(words, "initrd", path);
     add_cmdline(words, check, version);
     enlt_check_path(check, "disk", path);
     add_disk(words, check->root ? check->root : path);
     /* Nothing of the guest leaves this process. */
-    add_option(words, "nic", check->no_nic ? NULL : "user,restrict=on");
-    add_option(words, "accel", check->accel);
-    add_option(words, "engine", check->engine);
-    add_option(words, "cpus", check->cpus);
-    add_option(words, "memory", check->memory);
-    add_option(words, "log-level", "info"); /* the versions of the protocols */
+    enlt_words_add_option(words, "nic", check->no_nic ? NULL : "user,restrict=on");
+    enlt_words_add_option(words, "accel", check->accel);
+    enlt_words_add_option(words, "engine", check->engine);
+    enlt_words_add_option(words, "cpus", check->cpus);
+    enlt_words_add_option(words, "memory", check->memory);
+    enlt_words_add_option(words, "log-level", "info"); /* the versions of the protocols */
     enlt_words_add(words, "--no-reboot");
 }
 
@@ -139,26 +125,17 @@ start(const struct enlt_words *words, int *console)
     return pid;
 }
 
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* It ends by itself, or is asked to, or has to. */
 static int
 reap(pid_t pid, bool ask)
 {
-    int64_t deadline = now_ms() + GRACE_MS;
+    int64_t deadline = enlt_now_ms() + GRACE_MS;
     int status = 0;
 
     if (ask)
         kill(-pid, SIGHUP);
     while (waitpid(pid, &status, WNOHANG) == 0) {
-        if (now_ms() > deadline) {
+        if (enlt_now_ms() > deadline) {
             kill(-pid, SIGKILL);
             waitpid(pid, &status, 0);
             break;
@@ -206,7 +183,7 @@ wait_for_bytes(struct enlt_check *check, int console, int64_t deadline_ms)
     struct signalfd_siginfo info;
 
     for (;;) {
-        int64_t left = deadline_ms - now_ms();
+        int64_t left = deadline_ms - enlt_now_ms();
 
         if (left <= 0)
             return false;
@@ -247,7 +224,7 @@ run_once(struct enlt_check *check, const struct enlt_check_version *version,
          struct enlt_check_boot *boot)
 {
     struct enlt_words words = {0};
-    int64_t started = now_ms();
+    int64_t started = enlt_now_ms();
     int console;
 
     memset(boot, 0, sizeof(*boot));
@@ -264,7 +241,7 @@ run_once(struct enlt_check *check, const struct enlt_check_version *version,
     close(console);
     boot->status = reap(pid, !ended);
     boot->timed_out = !ended && !check->interrupted;
-    boot->seconds = (double)(now_ms() - started) / 1000;
+    boot->seconds = (double)(enlt_now_ms() - started) / 1000;
     return 0;
 }
 

@@ -15,6 +15,33 @@ plain(char c)
     return c >= ' ' && c < 0x7F ? c : '?';
 }
 
+static void
+put_plain(FILE *file, const char *text)
+{
+    for (; *text; text++)
+        putc(plain(*text), file);
+}
+
+/* The end of the console, a line as put() writes it. */
+static void
+put_tail(FILE *file, const struct enlt_check_boot *boot, const char *prefix,
+         void (*put)(FILE *file, const char *text))
+{
+    size_t first = boot->lines > ENLT_CHECK_TAIL ? boot->lines - ENLT_CHECK_TAIL : 0;
+
+    for (size_t i = first; i < boot->lines; i++) {
+        fputs(prefix, file);
+        put(file, boot->tail[i % ENLT_CHECK_TAIL]);
+        putc('\n', file);
+    }
+}
+
+void
+enlt_check_tail(FILE *file, const struct enlt_check_boot *boot, const char *prefix)
+{
+    put_tail(file, boot, prefix, put_plain);
+}
+
 /* ---- TAP ---- */
 
 /* A lone # would start a directive. */
@@ -25,19 +52,6 @@ put_description(FILE *file, const char *text)
         if (*text == '#' || *text == '\\')
             putc('\\', file);
         putc(plain(*text), file);
-    }
-}
-
-void
-enlt_check_tail(FILE *file, const struct enlt_check_boot *boot, const char *prefix)
-{
-    size_t first = boot->lines > ENLT_CHECK_TAIL ? boot->lines - ENLT_CHECK_TAIL : 0;
-
-    for (size_t i = first; i < boot->lines; i++) {
-        fputs(prefix, file);
-        for (const char *c = boot->tail[i % ENLT_CHECK_TAIL]; *c; c++)
-            putc(plain(*c), file);
-        putc('\n', file);
     }
 }
 
@@ -119,19 +133,6 @@ junit_row(FILE *file, const struct enlt_check_row *row)
     fprintf(file, "</testcase>\n");
 }
 
-static void
-junit_tail(FILE *file, const struct enlt_check_boot *boot)
-{
-    size_t first = boot->lines > ENLT_CHECK_TAIL ? boot->lines - ENLT_CHECK_TAIL : 0;
-
-    fprintf(file, "  <system-out>");
-    for (size_t i = first; i < boot->lines; i++) {
-        escape(file, boot->tail[i % ENLT_CHECK_TAIL]);
-        putc('\n', file);
-    }
-    fprintf(file, "</system-out>\n");
-}
-
 void
 enlt_check_junit(FILE *file, const struct enlt_check_boot *boot,
                  const struct enlt_check_row *rows, size_t count)
@@ -149,7 +150,10 @@ enlt_check_junit(FILE *file, const struct enlt_check_boot *boot,
             failed, skipped, boot->seconds);
     for (size_t i = 0; i < count; i++)
         junit_row(file, &rows[i]);
-    if (failed)
-        junit_tail(file, boot);
+    if (failed) {
+        fprintf(file, "  <system-out>");
+        put_tail(file, boot, "", escape);
+        fprintf(file, "</system-out>\n");
+    }
     fprintf(file, " </testsuite>\n");
 }
