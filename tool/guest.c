@@ -527,7 +527,8 @@ enlt_guest_words(const struct enlt_guest *guest, struct enlt_words *words)
     for (size_t i = 0; i < guest->hv_list_count; i++)
         enlt_words_add_option(words, "hv", guest->hv_list[i]);
     enlt_words_add_option(words, "control", guest->control);
-    enlt_words_add_option(words, "console", guest->console == ENLM_CONSOLE_NONE ? "none" : "stdio");
+    enlt_words_add_option(words, "console",
+                          guest->console == ENLM_CONSOLE_NONE ? "none" : "stdio");
     choice_word(words, "log-level", level_names, guest->log_level);
     switch_words(guest, words);
 }
