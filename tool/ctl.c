@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tool/clock.h"
@@ -191,7 +192,7 @@ send_request(const struct connection *connection, const json_t *request)
     size_t len = text ? strlen(text) : 0, at = 0;
 
     while (at < len) {
-        ssize_t n = write(connection->fd, text + at, len - at);
+        ssize_t n = send(connection->fd, text + at, len - at, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

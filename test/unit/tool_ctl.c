@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Words into requests, and the socket's file. */
+/* Words into requests, the conversation with a machine, and the socket's file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,10 @@
 #include <unistd.h>
 
 #include "tool/ctl.h"
+#include "tool/option.h"
 #include "tool/socket.h"
 #include "tool/status.h"
+#include "tool/verb.h"
 
 static char why[256];
 
@@ -76,6 +79,95 @@ ctl_says_what_is_wrong_with_the_words(void **state)
     assert_null(REQUEST("device_add", "driver=disk", "readonly=perhaps"));
     assert_null(REQUEST("device_add", "driver=floppy"));
     assert_non_null(strstr(why, "disk|nic|scsi"));
+}
+
+/* ---- the conversation ---- */
+
+/* A machine for one client: it greets, in two parts, and has one answer for each request. */
+struct machine {
+    int listening;
+    const char *answers[4]; /* NULL: it hangs up */
+    char heard[512];
+};
+
+static void *
+converse(void *ctx)
+{
+    static const char *const greeting[] = {"{\"QMP\": ", "{}}\r\n"};
+    struct machine *machine = ctx;
+    int fd = accept(machine->listening, NULL, NULL);
+    size_t len = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        usleep(10000);
+        assert_true(write(fd, greeting[i], strlen(greeting[i])) > 0);
+    }
+    for (size_t i = 0; machine->answers[i]; i++) {
+        ssize_t n = read(fd, machine->heard + len, sizeof(machine->heard) - len - 1);
+
+        assert_true(n > 0);
+        len += (size_t)n;
+        assert_true(write(fd, machine->answers[i], strlen(machine->answers[i])) > 0);
+    }
+    if (machine->answers[0]) /* the client ends it; else unread words would reset it */
+        (void)!read(fd, machine->heard + len, sizeof(machine->heard) - len - 1);
+    close(fd);
+    return NULL;
+}
+
+static int
+talk(struct machine *machine, const char *command)
+{
+    char path[] = "control_XXXXXX";
+    char *words[] = {"ctl", "--timeout", "20", path, (char *)command, NULL};
+    pthread_t thread;
+    int status;
+
+    close(mkstemp(path));
+    unlink(path);
+    assert_int_equal(enlt_socket_listen(path, &machine->listening), 0);
+    assert_int_equal(pthread_create(&thread, NULL, converse, machine), 0);
+    status = enlt_ctl(5, words);
+    pthread_join(thread, NULL);
+    close(machine->listening);
+    enlt_socket_remove(path);
+    return status;
+}
+
+static void
+ctl_greets_asks_and_ends(void **state)
+{
+    struct machine machine = {
+        .answers = {"{\"return\": {}}\r\n",
+                    "{\"event\": \"STOP\"}\r\n{\"return\": {}}\r\n"}};
+
+    (void)state;
+    assert_int_equal(talk(&machine, "stop"), 0);
+    assert_string_equal(
+        machine.heard,
+        "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"stop\",\"arguments\":{}}");
+}
+
+static void
+ctl_says_what_the_machine_says(void **state)
+{
+    struct machine machine = {
+        .answers = {"{\"return\": {}}\r\n",
+                    "{\"error\": {\"desc\": \"it is too late\"}}\r\n"}};
+
+    (void)state;
+    assert_int_equal(talk(&machine, "stop"), ENLT_REFUSED);
+    assert_string_equal(why, "the machine says: it is too late.");
+}
+
+static void
+ctl_is_left_alone(void **state)
+{
+    struct machine machine = {.answers = {NULL}};
+
+    (void)state;
+    assert_int_equal(talk(&machine, "stop"), ENLT_GONE);
+    assert_string_equal(why, "the machine has ended.");
 }
 
 static void
@@ -163,6 +255,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ctl_words_become_a_request),
         cmocka_unit_test(ctl_says_what_is_wrong_with_the_words),
+        cmocka_unit_test(ctl_greets_asks_and_ends),
+        cmocka_unit_test(ctl_says_what_the_machine_says),
+        cmocka_unit_test(ctl_is_left_alone),
         cmocka_unit_test(socket_file_is_for_this_user_alone),
         cmocka_unit_test(socket_replaces_what_a_dead_program_left_and_nothing_else),
         cmocka_unit_test(socket_of_another_is_not_taken_away),
