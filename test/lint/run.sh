@@ -6,8 +6,8 @@
 # Headers compile alone as C11 and C++17, and hide what is opaque; each folder includes only what doc/map.md
 # allows it, and a function lives in the file that its name says (test/lint/rooms has the exceptions); the two
 # libraries need nothing but the four mem functions; files and functions keep their sizes; the sources are as
-# clang-format leaves them and hold no notes to their author; shell scripts pass the shell checker. Reads the
-# tree and BUILD, changes nothing.
+# clang-format leaves them and hold no notes to their author; the tests that a file names exist; shell scripts pass
+# the shell checker. Reads the tree and BUILD, changes nothing.
 set -u -o pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 build=${1:-build}

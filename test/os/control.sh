@@ -29,7 +29,7 @@ queries()
     mode=$(stat -c %a "$socket")
     row Z07 "$([ "$mode" = 600 ]; echo $?)" "the socket's mode is $mode"
     ctl "$socket" query-status >"$work/status"
-    row Z13 "$(grep -q 'heartbeat *ok' "$work/status"; echo $?)" "$(tr -s ' \n' ' ' <"$work/status")"
+    row Z13 "$(grep -q 'heartbeat *ok' "$work/status"; echo $?)" "$(one_line "$work/status")"
     ctl "$socket" query-vmbus >"$work/vmbus"
     row Z07 "$(grep -q '^scsi0 .*open *6.2' "$work/vmbus"; echo $?)" \
         "$(grep '^scsi0' "$work/vmbus" | head -n 1 | tr -s ' ' | cut -c1-60)"
@@ -199,7 +199,7 @@ reset_under_load()
     local ups
     ups=$(grep -c -a 'control: up' "$log")
     after RESET system_reset
-    row X13 $? "the host's reset is told: $(tr -s ' \n' ' ' <"$work/event")"
+    row X13 $? "the host's reset is told: $(one_line "$work/event")"
     expect 120 'control: up, 1 root' $((ups + 1))
     row X13 $? "the guest is up again after a reset under disk load"
     row X12 "$(ctl "$socket" query-vmbus | grep -q '^scsi0 .*open'; echo $?)" "its channels are open again"
@@ -212,7 +212,7 @@ end()
     complaint=$(grep -a -m 1 -o 'control: complaint .*' "$log" | tr -d '\r')
     row T20 "$([ -z "$complaint" ]; echo $?)" "the kernel complained of ${complaint:-nothing}"
     after SHUTDOWN quit
-    row Z07 $? "quit: $(tr -s ' \n' ' ' <"$work/event")"
+    row Z07 $? "quit: $(one_line "$work/event")"
 }
 
 expect 120 'control: up, 1 root' 1 || { echo "not ok Z07 the guest is not up"; ctl "$socket" quit; exit; }

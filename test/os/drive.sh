@@ -8,6 +8,9 @@ enlight=${enlight:?} socket=${socket:?} log=${log:?}
 
 ctl() { "$enlight" ctl --timeout "${ctl_seconds:-60}" "$@" 2>&1; }
 
+# The words of a file, on one line.
+one_line() { tr -s ' \n' ' ' <"$1"; }
+
 row()
 {
     if [ "$2" = 0 ]; then

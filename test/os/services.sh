@@ -17,7 +17,6 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/drive.sh"
 
 last_safe() { grep -a -o 'services: safe [0-9]*' "$log" | tail -n 1 | cut -d' ' -f3; }
-one_line() { tr -s ' \n' ' ' <"$1"; }
 
 # promise ROW TEXT FILE WHAT: FILE has a line with TEXT.
 promise()
