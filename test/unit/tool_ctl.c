@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,9 +96,11 @@ converse(void *ctx)
 {
     static const char *const greeting[] = {"{\"QMP\": ", "{}}\r\n"};
     struct machine *machine = ctx;
-    int fd = accept(machine->listening, NULL, NULL);
+    struct pollfd client = {.fd = machine->listening, .events = POLLIN};
     size_t len = 0;
 
+    assert_int_equal(poll(&client, 1, -1), 1); /* accept does not wait */
+    int fd = accept(machine->listening, NULL, NULL);
     for (size_t i = 0; i < 2; i++) {
         usleep(10000);
         assert_true(write(fd, greeting[i], strlen(greeting[i])) > 0);
