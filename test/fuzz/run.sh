@@ -42,7 +42,8 @@ library()
         test/*) compile -c "$source" -o "$object" || return 1 ;;
         *) compile -fsanitize=fuzzer-no-link -c "$source" -o "$object" || return 1 ;;
         esac
-    done < <(git ls-files 'common/*.c' 'host/*.c' backend/block/memory.c backend/block/work.c vmm/loop.c \
+    done < <(git ls-files 'common/*.c' 'host/*.c' backend/block/memory.c backend/block/work.c \
+        backend/net/merge.c backend/net/packet.c vmm/loop.c \
         vmm/control/{frame,schema,server,session}.c 'guest/core/*.c' 'guest/vmbus/*.c' 'guest/dev/*.c' &&
         printf '%s\n' test/fuzz/rig*.c)
     rm -f "$out/libfuzz.a"
