@@ -5,7 +5,8 @@
  * Run by the loop and by the machine's maker. Every NIC has an instance of its own and, unless
  * the user says another, an address of its own, the same at each start. What it stands on
  * was opened by the machine's owner and is given back when the guest has let go of the NIC.
- * Tests: test/os (DN01 and on).
+ * One that leaves loses its cable first.
+ * Tests: test/unit/vmm_hotplug.c, test/os (DN01 and on).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct nic {
     struct enlh_nic *nic;
     struct enlh_net net;
     void (*release)(struct enlh_net *net);
+    struct enlm_settle settle; /* while it is leaving */
 };
 
 static void
@@ -32,11 +34,35 @@ nic_done(void *ctx)
 }
 
 static void
-nic_unplug(struct enlm_device *device)
+rescind(struct enlm_device *device)
 {
     struct nic *nic = (struct nic *)device;
 
     enlh_nic_destroy(nic->nic, nic_done, nic);
+}
+
+/* Frames and control messages of the guest so far, those that were refused included. */
+static uint64_t
+messages(const struct enlm_device *device)
+{
+    struct enlh_nic_counters n;
+
+    enlh_nic_counters(((const struct nic *)device)->nic, UINT32_MAX, &n);
+    return n.tx_frames + n.control + n.refused;
+}
+
+static const struct enlm_settle_ops settle_ops = {.heard = messages, .rescind = rescind};
+
+/* A guest whose cable is out sends no more. */
+static void
+nic_unplug(struct enlm_device *device)
+{
+    struct nic *nic = (struct nic *)device;
+
+    if (enlm_settle_start(&nic->settle, device, &settle_ops))
+        enlh_nic_set_link(nic->nic, false);
+    else
+        rescind(device);
 }
 
 static void

@@ -25,62 +25,43 @@ scsi_done(void *ctx)
     enlm_device_gone(&scsi->device);
 }
 
-static void settle_turn(void *ctx);
-
-static void
-rescind(struct enlm_scsi *scsi)
-{
-    enlm_loop_cancel(&scsi->device.machine->loop, settle_turn, scsi);
-    enlm_disk_leave_all(scsi);
-    enlh_storage_destroy(scsi->storage, scsi_done, scsi);
-}
-
 /* The guest's requests so far, those that were refused included. */
 static uint64_t
-requests(const struct enlm_scsi *scsi)
+requests(const struct enlm_device *device)
 {
     struct enlh_storage_counters n;
 
-    enlh_storage_counters(scsi->storage, &n);
+    enlh_storage_counters(((const struct enlm_scsi *)device)->storage, &n);
     return n.reads + n.writes + n.flushes + n.discards + n.others + n.refused;
 }
 
 static bool
-is_used(const struct enlm_scsi *scsi)
+has_disks(const struct enlm_device *device)
 {
-    return enlh_vmbus_version(scsi->device.machine->bus) && requests(scsi);
+    return enlm_disk_is_any((const struct enlm_scsi *)device);
 }
 
-/* A guest that is stopped lets go of nothing. */
 static void
-settle_turn(void *ctx)
+rescind(struct enlm_device *device)
 {
-    struct enlm_scsi *scsi = ctx;
+    struct enlm_scsi *scsi = (struct enlm_scsi *)device;
 
-    if (is_used(scsi) &&
-        (scsi->device.machine->stopped ||
-         !enlm_settle_turn(&scsi->settle, requests(scsi), enlm_disk_is_any(scsi))))
-        return;
-    rescind(scsi);
+    enlm_disk_leave_all(scsi);
+    enlh_storage_destroy(scsi->storage, scsi_done, scsi);
 }
 
-/*
- * First the disks, which the guest is told, then the controller. Seen: Linux 6.1 waits
- * without end for a request on a channel that was rescinded, such as the flush of a disk that
- * goes with it, and so does every rescind after that one.
- */
+static const struct enlm_settle_ops settle_ops = {requests, has_disks, rescind};
+
+/* First the disks, which the guest is told, then the controller. */
 static void
 scsi_unplug(struct enlm_device *device)
 {
     struct enlm_scsi *scsi = (struct enlm_scsi *)device;
 
-    if (!is_used(scsi) ||
-        enlm_loop_every(&device->machine->loop, ENLM_SETTLE_TURN_MS, settle_turn, scsi)) {
-        rescind(scsi);
-        return;
-    }
-    enlm_settle_begin(&scsi->settle, requests(scsi));
-    enlm_disk_unplug_all(scsi);
+    if (enlm_settle_start(&scsi->settle, device, &settle_ops))
+        enlm_disk_unplug_all(scsi);
+    else
+        rescind(device);
 }
 
 static void

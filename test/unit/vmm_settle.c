@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * When a device that leaves is waited for no longer.
+ * When a device that leaves is waited for no longer: the rule, and the turns of a machine.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include <stdlib.h>
 
+#include "vmbus_rig.h"
+#include "vmm/internal.h"
 #include "vmm/settle.h"
 
 static void
@@ -63,6 +61,124 @@ settle_does_not_wait_for_ever(void **state)
     assert_true(enlm_settle_turn(&settle, ENLM_SETTLE_TURNS, false));
 }
 
+/* ---- a device that leaves ---- */
+
+static struct rig r;
+static struct enlm_machine *machine;
+static struct enlm_device device;
+static struct enlm_settle leaving;
+static uint64_t asked;
+static unsigned rescinds;
+
+static uint64_t
+heard(const struct enlm_device *which)
+{
+    assert_ptr_equal(which, &device);
+    return asked;
+}
+
+static void
+rescind(struct enlm_device *which)
+{
+    assert_ptr_equal(which, &device);
+    rescinds++;
+}
+
+static const struct enlm_settle_ops ops = {.heard = heard, .rescind = rescind};
+
+static void
+rung(void *ctx)
+{
+    (void)ctx;
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    machine = calloc(1, sizeof(*machine));
+    rig_init(&r);
+    rig_boot(&r, ENL_VMBUS_VERSION_WS2022);
+    machine->bus = r.bus;
+    device.machine = machine;
+    asked = 7;
+    rescinds = 0;
+    return enlm_loop_init(&machine->loop, rung, NULL);
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    enlm_loop_fini(&machine->loop);
+    rig_stop(&r);
+    free(machine);
+    return 0;
+}
+
+/* Turns of the loop, each of them one of the settling. */
+static void
+turns(uint32_t count)
+{
+    while (count--)
+        enlm_loop_once(&machine->loop, 10 * ENLM_SETTLE_TURN_MS);
+}
+
+static void
+settle_does_not_begin_where_no_guest_uses_the_device(void **state)
+{
+    (void)state;
+    asked = 0;
+    assert_false(enlm_settle_start(&leaving, &device, &ops));
+    asked = 7;
+    enlh_vmbus_reset(r.bus);
+    rig_settle(&r);
+    assert_false(enlm_settle_start(&leaving, &device, &ops));
+    enlm_loop_once(&machine->loop, 2 * ENLM_SETTLE_TURN_MS);
+    assert_int_equal(rescinds, 0);
+}
+
+static void
+settle_rescinds_once_when_the_guest_is_quiet(void **state)
+{
+    (void)state;
+    assert_true(enlm_settle_start(&leaving, &device, &ops));
+    asked++;
+    turns(ENLM_SETTLE_QUIET);
+    assert_int_equal(rescinds, 0);
+    turns(1);
+    assert_int_equal(rescinds, 1);
+    enlm_loop_once(&machine->loop, 2 * ENLM_SETTLE_TURN_MS);
+    assert_int_equal(rescinds, 1);
+}
+
+static void
+settle_counts_no_turn_of_a_guest_that_is_stopped(void **state)
+{
+    (void)state;
+    assert_true(enlm_settle_start(&leaving, &device, &ops));
+    machine->stopped = true;
+    turns(1);
+    assert_int_equal(leaving.turns, 0);
+    machine->stopped = false;
+    turns(1);
+    assert_int_equal(leaving.turns, 1);
+}
+
+static void
+settle_is_over_with_its_guest(void **state)
+{
+    (void)state;
+    assert_true(enlm_settle_start(&leaving, &device, &ops));
+    machine->stopped = true;
+    enlh_vmbus_reset(r.bus);
+    rig_settle(&r);
+    turns(1);
+    assert_int_equal(rescinds, 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int
 main(void)
 {
@@ -71,6 +187,10 @@ main(void)
         cmocka_unit_test(settle_begins_again_with_each_request),
         cmocka_unit_test(settle_waits_for_work_that_is_not_done),
         cmocka_unit_test(settle_does_not_wait_for_ever),
+        CASE(settle_does_not_begin_where_no_guest_uses_the_device),
+        CASE(settle_rescinds_once_when_the_guest_is_quiet),
+        CASE(settle_counts_no_turn_of_a_guest_that_is_stopped),
+        CASE(settle_is_over_with_its_guest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,9 @@ ENL_MUST_CHECK int enlh_nic_create(struct enlh_vmbus *bus,
                                    struct enlh_nic **out);
 /*
  * Rescind; the memory goes when the guest has let go of every channel. done (optional) is
- * called then, on the loop thread. Thread: loop.
+ * called then, on the loop thread. A guest may still be sending: pull its cable first, and
+ * destroy the NIC when enlh_nic_counters() stand still. Seen: Linux 6.1 waits without end for
+ * the answer to a frame that it sent between the last turn and the rescind. Thread: loop.
  */
 void enlh_nic_destroy(struct enlh_nic *nic, void (*done)(void *ctx), void *ctx);
 
