@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,9 @@
 #define NESTED_CONTROL   "/run/enlight.sock" /* where the machine's own is, within */
 #define NESTED_DISKS_MAX 24u
 #define NESTED_TRACE_LEN (INT64_C(16) << 30)
+
+/* A block of this length is a mapping of its own: what a device had goes back with it. */
+#define MAPPED_LEN (128 << 10)
 
 /* What is open while the guest runs. */
 struct run {
@@ -423,6 +427,7 @@ run_here(struct run *run)
         control_path = run->guest.control;
         atexit(remove_control);
     }
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_LEN);
     fill_config(run, &config);
     error = enlm_machine_create(&config, &run->machine, why);
     if (error)
