@@ -17,7 +17,7 @@ here=$(dirname "$(readlink -f "$0")")
 tree=$(dirname "$here")
 
 kernel=6.1 engine=auto cpus=1 memory=512M hv='' accel=auto report='' script=$tree/test/os/guest/report.sh
-program='' log='' more=() expect=(nic)
+program='' log='' port='' more=() expect=(nic)
 [ -t 0 ] || report=1
 
 usage()
@@ -47,6 +47,16 @@ parse()
     [ -x "$program" ] || usage
 }
 
+# A port of this machine that nobody listens on.
+free_port()
+{
+    local port=0
+    until [ $port != 0 ] && ! (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        port=$((20000 + RANDOM % 10000))
+    done
+    echo $port
+}
+
 # The control socket is for the host's half of the report, unless the caller has one of his own.
 host_half()
 {
@@ -59,6 +69,7 @@ expectations()
 {
     [ "$cpus" -lt 2 ] || expect+=(cpus2)
     ! host_half || expect+=(services)
+    [ -z "$port" ] || expect+=("web-$port")
     [ "$engine" != kernel ] || expect+=(kernel-engine)
     case $hv in *tsc-invariant*) expect+=(tsc) ;; esac
     case ,$hv, in *,-stimer,*) expect+=(no-stimer) ;; *,-stimer-direct,*) expect+=(message-timer) ;; esac
@@ -96,7 +107,7 @@ start()
 {
     local args=(run --accel "$accel" --engine "$engine" --cpus "$cpus" --memory "$memory"
         --kernel "$kernel_dir/vmlinuz" --initrd "$work/initrd" --disk "path=$work/root.raw,format=raw"
-        --nic user)
+        --nic "user${port:+,hostfwd=tcp:127.0.0.1:$port-:8000}")
     local line="console=ttyS0 root=LABEL=enlight rw quiet"
     [ -z "$hv" ] || args+=(--hv "$hv")
     if [ -z "$report" ]; then
@@ -117,6 +128,7 @@ start()
 
 parse "$@"
 need gcc cpio
+[ -z "$report" ] || port=$(free_port)
 expectations
 prepare
 start

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# test/os/host.sh ENLIGHT SOCKET - the host's half of the report's rows about pairs and freezing.
+# test/os/host.sh ENLIGHT SOCKET - the host's half of the report's rows about pairs, freezing and the cable.
 #
 # Run beside the boot by image/run.sh and test/os/scenarios.sh. The guest's report asks through its own pool of pairs; what
 # the host read, and what came of its commands, goes back into the host's pool, and the guest says in its report what it
@@ -46,4 +46,8 @@ outcome()
     tell frozen "$(outcome hv-vss-freeze)"
     asks still >/dev/null || exit
     tell thawed "$(outcome hv-vss-thaw)"
+    asks cable-out >/dev/null || exit
+    ctl set_link name=net0 up=off
+    asks cable-in >/dev/null || exit
+    ctl set_link name=net0 up=on
 } >/dev/null 2>&1

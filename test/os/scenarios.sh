@@ -17,38 +17,21 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/lib.sh"
 mkdir -p "$work/logs"
 
-# What a guest on a user-mode network finds on port 8000 of 10.0.2.2: 16 MiB and their sum, and the sum of a post.
-start_peer()
-{
-    local www=$work/www
-    [ ! -d "$www" ] || return 0
-    mkdir -p "$www/cgi-bin"
-    dd if=/dev/urandom of="$www/data" bs=64k count=256 2>/dev/null
-    head -c 20000 "$www/data" >"$www/small"
-    md5sum <"$www/data" | cut -d' ' -f1 >"$www/sum"
-    # shellcheck disable=SC2016 # for the server's shell
-    printf '%s\n' '#!/bin/sh' 'printf "Content-Type: text/plain\r\n\r\n"' \
-        'head -c "$CONTENT_LENGTH" | md5sum | cut -d" " -f1' >"$www/cgi-bin/sum"
-    chmod +x "$www/cgi-bin/sum"
-    busybox ip link set lo up
-    busybox httpd -p 127.0.0.1:8000 -h "$www"
-}
-
 report()
 {
-    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=nic,peer,services boot_seconds=$((boot_seconds * ($3 > 2 ? 2 : 1)))
+    local kernel=$1 engine=$2 cpus=$3 hv=${4:-linux} expect=nic,services,web-8000 boot_seconds=$((boot_seconds * ($3 > 2 ? 2 : 1)))
     [ "$cpus" -lt 2 ] || expect=$expect,cpus2
     [ "$engine" != kernel ] || expect=$expect,kernel-engine
     case $hv in *tsc-invariant*) expect=$expect,tsc ;; esac
     case $hv in *version-id-build=*) expect=$expect,build-${hv##*version-id-build=} ;; esac
     case ,$hv, in *,-stimer,*) expect=$expect,no-stimer ;; *,-stimer-direct,*) expect=$expect,message-timer ;; esac
     fresh_root "$kernel"
-    start_peer
+    busybox ip link set lo up
     rm -f "$work/control.sock"
     "$here/host.sh" "$enlight" "$work/control.sock" &
     boot "report-$kernel-$engine-$cpus${4:+-$4}" "$kernel" --initrd "$work/$kernel/initrd" --engine "$engine" \
         --cpus "$cpus" --hv "$hv" --memory 512M --cmdline "$(line report.sh "$expect")" \
-        --disk "path=$work/scratch.raw" --nic user --control "$work/control.sock"
+        --disk "path=$work/scratch.raw" --nic user,hostfwd=tcp:127.0.0.1:8000-:8000 --control "$work/control.sock"
     kill "$!" 2>/dev/null
     rows
     ended "$name" 0

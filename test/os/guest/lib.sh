@@ -15,6 +15,9 @@ wanted()
     return 1
 }
 
+# expected WORD: what follows "WORD-" in the expectations.
+expected() { echo "$expect" | sed -n "s/.*,$1-\([^,]*\),.*/\1/p"; }
+
 # row ROW TEXT [OTHERWISE]: the row holds when TEXT is not empty.
 row()
 {
@@ -35,6 +38,16 @@ finish()
 log_line() { dmesg | grep -m 1 -o "$1.*"; }
 
 say_if() { [ "$1" = "$2" ] && echo "$3"; }
+
+# eth0's carrier becomes $1 within half a minute.
+carrier()
+{
+    for _ in $(seq 60); do
+        [ "$(cat /sys/class/net/eth0/carrier)" = "$1" ] && return
+        sleep 0.5
+    done
+    return 1
+}
 
 # The kernel and the initramfs for kexec travel as a tar archive on the disk with serial "kexec".
 unpack_kexec()

@@ -3,8 +3,8 @@
 #
 # test/os/guest/net.sh - the network's rows of report.sh.
 #
-# Sourced by report.sh in the guest. Expectations: nic (there is one, on a user-mode network), and peer (its host runs
-# the web server of test/os/scenarios.sh on port 8000).
+# Sourced by report.sh in the guest. Expectations: nic (there is one, on a user-mode network), and web-PORT (that port of
+# the host leads to our port 8000).
 
 # What udhcpc calls.
 dhcp_script()
@@ -47,18 +47,31 @@ features()
     echo "on: $*"
 }
 
+# A web server of our own: 16 MiB, a small file, and the sum of a post. By the host's port all of it goes out and comes in.
+serve_web()
+{
+    mkdir -p /tmp/www/cgi-bin
+    dd if=/dev/urandom of=/tmp/www/data bs=64k count=256 2>/dev/null
+    head -c 20000 /tmp/www/data >/tmp/www/small
+    # shellcheck disable=SC2016 # for the server's shell
+    printf '%s\n' '#!/bin/sh' 'printf "Content-Type: text/plain\r\n\r\n"' \
+        'head -c "$CONTENT_LENGTH" | md5sum | cut -d" " -f1' >/tmp/www/cgi-bin/sum
+    chmod +x /tmp/www/cgi-bin/sum
+    busybox httpd -p 8000 -h /tmp/www
+}
+
 download()
 {
-    want=$(wget -q -O - http://10.0.2.2:8000/sum)
-    got=$(wget -q -O - http://10.0.2.2:8000/data | md5sum | cut -d' ' -f1)
-    [ -n "$want" ] && [ "$got" = "$want" ] && echo "16 MiB came with the sum $got"
+    want=$(md5sum </tmp/www/data | cut -d' ' -f1)
+    got=$(wget -q -O - "$web/data" | md5sum | cut -d' ' -f1)
+    [ "$got" = "$want" ] && echo "16 MiB came with the sum $got"
 }
 
 upload()
 {
-    dd if=/dev/urandom bs=64k count=192 2>/dev/null | base64 > /tmp/up # wget sends text
+    base64 /tmp/www/data >/tmp/up # wget sends text
     want=$(md5sum < /tmp/up | cut -d' ' -f1)
-    got=$(wget -q -O - --post-file=/tmp/up http://10.0.2.2:8000/cgi-bin/sum)
+    got=$(wget -q -O - --post-file=/tmp/up "$web/cgi-bin/sum")
     [ "$got" = "$want" ] && echo "$(wc -c < /tmp/up) bytes went with the sum $got"
 }
 
@@ -66,7 +79,7 @@ upload()
 spread()
 {
     for flow in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-        wget -q -O /dev/null "http://10.0.2.2:8000/small?$flow" &
+        wget -q -O /dev/null "$web/small?$flow" &
     done
     wait
     counts=$(cat "$1"/channels/*/interrupts | tr '\n' ' ')
@@ -92,8 +105,10 @@ report_network()
     row DN16.ethtool "$(say_if "$(ethtool -l eth0 | awk '/^Combined/ { n = $2 } END { print n }')" "$(nproc)" \
         "ethtool -l: $(nproc) combined")" "$(ethtool -l eth0 2>&1 | tail -n 1)"
     [ "$(nproc)" -lt 2 ] || row DN15 "$(ethtool -x eth0 | grep -A 1 -m 1 'RX flow hash' | tail -n 1)"
-    if wanted peer; then
-        row DN06 "$(download)" "$(wget -O - http://10.0.2.2:8000/sum 2>&1 | tail -n 1)"
+    web=http://10.0.2.2:$(expected web)
+    if [ "$web" != http://10.0.2.2: ]; then
+        serve_web
+        row DN06 "$(download)" "$(wget -O - "$web/cgi-bin/sum" 2>&1 | tail -n 1)"
         row DN07 "$(upload)"
         [ "$(nproc)" -lt 2 ] || row DN16.flows "$(spread "$device")" "$(cat "$device"/channels/*/interrupts | tr '\n' ' ')"
     fi
@@ -106,4 +121,14 @@ report_network()
     row DN10 "$(reachable "with the address $(cat /sys/class/net/eth0/address) the router answers")"
     ip link set eth0 mtu 1400
     row DN03 "$(reachable "with an MTU of $(cat /sys/class/net/eth0/mtu) the router answers")" "$(ip addr show eth0; ip route; dmesg | tail -n 2)"
+}
+
+# The host moves the cable when a pair asks for it: test/os/host.sh.
+report_cable()
+{
+    { wanted nic && wanted services; } || return
+    put cable-out yes
+    row DN18.out "$(carrier 0 && echo "no carrier: $(cat /sys/class/net/eth0/operstate)")" "$(dmesg | tail -n 2)"
+    put cable-in yes
+    row DN18 "$(carrier 1 && reachable 'carrier, and the router answers')" "$(dmesg | tail -n 2)"
 }

@@ -5,7 +5,8 @@
 # test/os/guest/report.sh - what an unmodified Linux sees of its Hyper-V host, a line a row.
 #
 # Runs inside the guest, as the script that "enlight.script=report.sh" names on the kernel command
-# line. Expectations: cpus2, nic, peer, services, kernel-engine, tsc, message-timer, no-stimer, build-N (test/os/guest/lib.sh).
+# line. Expectations: cpus2, nic, web-PORT, services, kernel-engine, tsc, message-timer, no-stimer, build-N
+# (test/os/guest/lib.sh).
 # shellcheck source=test/os/guest/lib.sh
 . /run/enlight/lib.sh
 # shellcheck source=test/os/guest/net.sh
@@ -52,7 +53,7 @@ report_detection()
 {
     row C02 "$(log_line 'Hypervisor detected: Microsoft Hyper-V')"
     row C05 "$(log_line 'Hyper-V: Host Build')"
-    build=$(echo "$expect" | sed -n 's/.*,build-\([0-9]*\),.*/\1/p')
+    build=$(expected build)
     [ -z "$build" ] || row C06 "$(log_line "Host Build 10.0.$build")"
     row C07 "$(log_line 'Hyper-V: privilege flags')"
     if dmesg | grep -q kvm-clock || grep -q kvm "$clock/available_clocksource"; then
@@ -201,4 +202,5 @@ report_disk
 report_hints
 report_network
 report_services
+report_cable
 finish

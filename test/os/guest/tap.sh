@@ -22,16 +22,6 @@ answers()
 
 fragments() { awk '/^Ip:/ { if (n++) print $16 + $19 }' /proc/net/snmp; }
 
-# The carrier becomes $1 within half a minute.
-carrier()
-{
-    for _ in $(seq 60); do
-        [ "$(cat /sys/class/net/eth0/carrier)" = "$1" ] && return
-        sleep 0.5
-    done
-    return 1
-}
-
 modprobe hv_netvsc
 modprobe -q af_packet
 ip addr add 10.0.3.15/24 dev eth0
