@@ -21,12 +21,12 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Six boots cover each pair of {kernel, engine, CPUs}, one of them under sanitizers; 16 boots in all. Two lists of
-# about the same length, and what starts its own nested machine.
-first=(sanitizer:6.1:user report:6.1-cloud:user:2 report:6.12:kernel:2 kexec:6.1:user
+# Six boots cover each pair of {kernel, engine, one CPU or several}, four on each engine; one of them is under sanitizers.
+# 16 boots in all. Two lists of about the same length, and what starts its own nested machine.
+first=(sanitizer:6.1:user report:6.1-cloud:user:4 report:6.12:kernel:2 kexec:6.1:user
     crash:6.1:kernel sweep:6.1:user net:6.1:user command-line)
 # shellcheck disable=SC2054 # the commas belong to the words
-second=(report:6.1:kernel:2 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.1:kernel
+second=(report:6.1:kernel:4 report:6.1-cloud:kernel:1 report:6.12:user:1 kexec:6.1:kernel
     kdump:6.1:user:2 disks:6.1:kernel report:6.1:user:1:linux,tsc-invariant,-stimer-direct,version-id-build=17763)
 outside=(journal:6.1:user check:6.1 nested-control:6.1)
 
