@@ -51,7 +51,9 @@ ENL_MUST_CHECK int enlh_storage_create(struct enlh_vmbus *bus,
                                        struct enlh_storage **out);
 /*
  * Rescind; the memory goes when the guest has let go of every channel. done (optional) is
- * called then, on the loop thread. Thread: loop.
+ * called then, on the loop thread. Take the disks out first, and destroy the controller when
+ * enlh_storage_counters() stand still: Linux 6.1 waits without end for a request that was not
+ * answered before the rescind. Thread: loop.
  */
 void enlh_storage_destroy(struct enlh_storage *storage, void (*done)(void *ctx),
                           void *ctx);
