@@ -140,6 +140,21 @@ needs_bounce(const struct enlh_block_queue *queue,
     return false;
 }
 
+/* Its success says that what is on the disk stays there. */
+static bool
+is_promise(const struct enlh_block_request *request)
+{
+    bool writes = request->op == ENLH_BLOCK_WRITE || request->op == ENLH_BLOCK_ZERO;
+
+    return request->op == ENLH_BLOCK_FLUSH || (writes && request->fua);
+}
+
+static int
+sync_error(const struct enlb_work *work)
+{
+    return is_promise(work->request) ? atomic_load(&work->queue->file->sync_error) : 0;
+}
+
 struct enlb_work *
 enlb_work_take(struct enlh_block_queue *queue, struct enlh_block_request *request)
 {
@@ -150,6 +165,8 @@ enlb_work_take(struct enlh_block_queue *queue, struct enlh_block_request *reques
     queue->free = work->next;
     *work = (struct enlb_work){.queue = queue, .request = request};
     work->result = enlb_work_check(&queue->file->info, request);
+    if (work->result == 0)
+        work->result = sync_error(work);
     if (work->result == 0)
         work->bounced = needs_bounce(queue, request);
     return work;
@@ -334,7 +351,10 @@ finish(struct enlb_work *work, int result)
     return true;
 }
 
-/* All bytes are done; zeros have no RWF_DSYNC of their own. */
+/*
+ * All bytes are done; zeros have no RWF_DSYNC of their own. A sync beside a failed one is
+ * told of success by the kernel, since only one is told of the failure.
+ */
 static bool
 done(struct enlb_work *work)
 {
@@ -342,7 +362,24 @@ done(struct enlb_work *work)
         work->syncing = true;
         return false;
     }
-    return finish(work, 0);
+    return finish(work, sync_error(work));
+}
+
+/*
+ * Linux tells of lost pages once, takes them for clean, and syncs without an error from
+ * then on: the disk must remember it, until it is made anew. Pages are lost for want of
+ * space, too. Direct I/O is no exception: what was in the device's cache may be as lost.
+ * [Linux: fsync(2), Documentation/filesystems/vfs.rst, "Handling errors during writeback"]
+ */
+static void
+remember(struct enlb_work *work, int error)
+{
+    const struct enlh_block_request *request = work->request;
+    int none = 0;
+
+    /* A forced write is written and synced in one step: which of them failed, is not told. */
+    if (work->kind == ENLB_STEP_SYNC || (request->op == ENLH_BLOCK_WRITE && request->fua))
+        atomic_compare_exchange_strong(&work->queue->file->sync_error, &none, error);
 }
 
 /* The file cannot do that: leave a discard, look for another way to write zeros. */
@@ -366,6 +403,7 @@ failed(struct enlb_work *work, int number)
     if (work->kind == ENLB_STEP_ALLOCATE &&
         (number == EOPNOTSUPP || number == ENOSYS || number == ENODEV))
         return unsupported(work);
+    remember(work, enlb_work_error(number));
     return finish(work, enlb_work_error(number));
 }
 

@@ -25,7 +25,10 @@ enum enlb_zero_way { ENLB_ZERO_RANGE, ENLB_ZERO_PUNCH, ENLB_ZERO_WRITE };
 
 struct enlb_pool;
 
-/* One disk on a descriptor. Frozen after its creation, but for its size, zero_way and pool. */
+/*
+ * One disk on a descriptor. Frozen after its creation, but for its size, zero_way,
+ * sync_error and pool.
+ */
 struct enlb_file {
     int fd;
     struct enlh_block_info info; /* its size may change at any time */
@@ -35,6 +38,7 @@ struct enlb_file {
     bool aio_forced;
     uint32_t thread_count;
     _Atomic int zero_way;   /* enum enlb_zero_way */
+    _Atomic int sync_error; /* 0, or what the first sync that failed has said: -ENL_E_* */
     struct enlb_pool *pool; /* made by the first queue that needs it */
 };
 

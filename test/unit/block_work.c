@@ -142,6 +142,61 @@ flush_is_a_sync_and_its_failure_is_told(void **state)
     assert_int_equal(b->work->result, -ENL_E_IO);
 }
 
+/* Of another queue, too: Linux tells one of them only, and of the next sync nothing. */
+static void
+failed_sync_is_the_last_one(void **state)
+{
+    static const enum enlh_block_op writes[] = {ENLH_BLOCK_WRITE, ENLH_BLOCK_ZERO};
+    const struct enlh_wake wake = {.fd = -1};
+    struct enlh_block_queue other;
+    struct bench *b = *state;
+    struct enlb_work *beside;
+    struct rig_io io;
+
+    assert_int_equal(enlb_work_queue_init(&other, &b->file, b->rig.partition, 1, &wake),
+                     0);
+    rig_io_init(&io, &b->rig, ENLH_BLOCK_FLUSH, 0, 0, 0);
+    beside = enlb_work_take(&other, &io.request);
+    enlb_work_step(beside, b->iov, ENLB_IOV_MAX, &b->step);
+    begin(b, ENLH_BLOCK_FLUSH, 0, false);
+    step(b);
+    assert_true(enlb_work_result(b->work, -ENOSPC));
+    assert_true(enlb_work_result(beside, 0));
+    assert_int_equal(beside->result, -ENL_E_NOSPC);
+    enlb_work_finish(beside);
+    rig_io_init(&io, &b->rig, ENLH_BLOCK_FLUSH, 0, 0, 0);
+    beside = enlb_work_take(&other, &io.request);
+    assert_true(enlb_work_is_over(beside));
+    assert_int_equal(beside->result, -ENL_E_NOSPC);
+    for (uint32_t i = 0; i < 2; i++) {
+        enlb_work_finish(beside);
+        rig_io_init(&io, &b->rig, writes[i], 0, 4096, 0);
+        io.request.fua = true;
+        beside = enlb_work_take(&other, &io.request);
+        assert_int_equal(beside->result, -ENL_E_NOSPC);
+    }
+    enlb_work_queue_fini(&other);
+    begin(b, ENLH_BLOCK_WRITE, 4096, false); /* promises nothing */
+    begin(b, ENLH_BLOCK_READ, 4096, true);
+}
+
+static void
+failed_forced_write_is_a_failed_sync(void **state)
+{
+    struct bench *b = *state;
+
+    begin(b, ENLH_BLOCK_WRITE, 4096, false);
+    step(b);
+    assert_true(enlb_work_result(b->work, -EIO));
+    begin(b, ENLH_BLOCK_WRITE, 4096, true); /* the file was not said to be synced yet */
+    step(b);
+    assert_true(enlb_work_result(b->work, -EIO));
+    enlb_work_finish(b->work);
+    rig_io_init(&b->io, &b->rig, ENLH_BLOCK_FLUSH, 0, 0, 0);
+    b->work = enlb_work_take(&b->queue, &b->io.request);
+    assert_int_equal(b->work->result, -ENL_E_IO);
+}
+
 static void
 zeros_try_each_way_once(void **state)
 {
@@ -282,6 +337,8 @@ main(void)
         CASE(rest_of_a_forced_write_is_forced),
         CASE(forced_zeros_end_with_a_sync),
         CASE(flush_is_a_sync_and_its_failure_is_told),
+        CASE(failed_sync_is_the_last_one),
+        CASE(failed_forced_write_is_a_failed_sync),
         CASE(zeros_try_each_way_once),
         CASE(way_that_moved_on_is_not_skipped),
         CASE(step_of_written_zeros_is_bounded),

@@ -5,7 +5,9 @@
  * Each create function fills in a struct enlh_block (enlight/host/block.h) that the
  * caller hands to a disk device, and that lives until the matching destroy. A file
  * arrives as a descriptor; enlb_file_open() makes one from a path, locked so that no two
- * machines write one image. Formats are never guessed.
+ * machines write one image. Formats are never guessed. Once a flush or a forced write of a
+ * file has failed, what was written before may be lost, and a later one could not know:
+ * from then on all of them fail, until the disk is made anew.
  */
 #ifndef ENLIGHT_BACKEND_BLOCK_H
 #define ENLIGHT_BACKEND_BLOCK_H
