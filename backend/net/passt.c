@@ -85,23 +85,17 @@ dial(struct passt *passt)
 /* ---- towards it ---- */
 
 static void
-take_frames(struct passt *passt)
+lose_frames(struct passt *passt)
 {
     struct enlb_packet_list list;
-    struct enlb_packet *packet;
 
     enlb_stage_take(&passt->stage, &list);
-    while ((packet = enlb_packet_list_take(&list))) {
-        if (passt->fd >= 0)
-            enlb_packet_list_add(&passt->going, packet);
-        else
-            free(packet);
-    }
+    enlb_packet_list_clear(&list);
 }
 
-/* Returns false when the stream is at its end. */
+/* As much of going as the stream takes. Returns false when it is at its end. */
 static bool
-send_frames(struct passt *passt)
+send_going(struct passt *passt)
 {
     while (passt->going.first) {
         struct enlb_packet *packet = passt->going.first;
@@ -122,6 +116,22 @@ send_frames(struct passt *passt)
         free(enlb_packet_list_take(&passt->going));
     }
     return true;
+}
+
+/*
+ * The stage is emptied only when nothing of ours is left, so that a guest waits for a
+ * stream that does not move. In the turn in which that comes true, it must be: the bell
+ * rings for the first frame in it, and that may have been long ago.
+ */
+static bool
+send_frames(struct passt *passt)
+{
+    if (!send_going(passt))
+        return false;
+    if (passt->going.first)
+        return true;
+    enlb_stage_take(&passt->stage, &passt->going);
+    return send_going(passt);
 }
 
 /* ---- from it ---- */
@@ -192,8 +202,9 @@ run(void *ctx)
             (void)!read(passt->bell, &count, sizeof(count));
         if (passt->fd < 0)
             dial(passt);
-        take_frames(passt);
-        if (passt->fd >= 0 && (!read_frames(passt) || !send_frames(passt)))
+        if (passt->fd < 0)
+            lose_frames(passt);
+        else if (!read_frames(passt) || !send_frames(passt))
             hang_up(passt);
         enlb_stage_show(&passt->stage);
     }

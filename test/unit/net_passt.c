@@ -144,6 +144,59 @@ passt_it_goes_away_and_comes_back(void **state)
     assert_int_equal(bytes[4], 7);
 }
 
+/* Two frames from the other side: between them lies a turn of the network's thread. */
+static void
+let_a_turn_pass(void)
+{
+    uint8_t stream[64] = {[3] = 60};
+    struct enlh_net_received got;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(write(peer, stream, sizeof(stream)), sizeof(stream));
+        assert_int_equal(net_stack_receive(&s, true, &got), 60);
+    }
+}
+
+/* Send until the guest has to wait. Returns how many frames were taken. */
+static uint32_t
+send_until_it_waits(uint32_t limit)
+{
+    uint32_t sent = 0;
+
+    for (bool waits = false; sent < limit;) {
+        if (net_stack_send(&s, 60, (uint8_t)sent) == 1) {
+            sent++;
+            waits = false;
+        } else if (waits) {
+            break;
+        } else {
+            let_a_turn_pass();
+            waits = true;
+        }
+    }
+    return sent;
+}
+
+/* One that does not read holds the guest up, and nothing is lost when it reads again. */
+static void
+passt_what_waits_for_it_is_bounded(void **state)
+{
+    const uint32_t limit = 20000;
+    uint32_t sent = send_until_it_waits(limit);
+    uint8_t bytes[64];
+
+    (void)state;
+    assert_true(sent < limit);
+    for (uint32_t i = 0; i < sent; i++) {
+        assert_int_equal(recv(peer, bytes, 64, MSG_WAITALL), 64);
+        assert_int_equal(bytes[4], i & 0xff);
+    }
+    while (net_stack_send(&s, 60, 0x77) != 1)
+        net_stack_wait(&s);
+    assert_int_equal(recv(peer, bytes, 64, MSG_WAITALL), 64);
+    assert_int_equal(bytes[4], 0x77);
+}
+
 int
 main(void)
 {
@@ -152,6 +205,7 @@ main(void)
         cmocka_unit_test_setup_teardown(passt_frames_come_in_any_parts, start, stop),
         cmocka_unit_test_setup_teardown(passt_a_length_that_is_none_ends_the_stream,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(passt_what_waits_for_it_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(passt_it_goes_away_and_comes_back, start, stop),
     };
 
