@@ -97,6 +97,23 @@ lock(int fd, bool readonly, char *reason)
     return refuse(reason, -ENL_E_IO, "it cannot be locked");
 }
 
+/*
+ * Off again, once it is known to be no FIFO. Linux before 6.5: io_uring does not wait on
+ * a descriptor with O_NONBLOCK, and completes with EAGAIN where the device cannot be asked
+ * without waiting. [Linux 6.1: io_uring/rw.c, io_rw_init_file]
+ */
+static int
+wait_for_io(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -ENL_E_IO;
+    if (!(flags & O_NONBLOCK))
+        return 0;
+    return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0 ? 0 : -ENL_E_IO;
+}
+
 static int
 check_and_lock(int *fd, int flags, bool readonly, char *reason)
 {
@@ -112,6 +129,8 @@ check_and_lock(int *fd, int flags, bool readonly, char *reason)
         if (error)
             return error;
     }
+    if (wait_for_io(*fd))
+        return refuse(reason, -ENL_E_IO, "its flags cannot be set");
     return lock(*fd, readonly, reason);
 }
 
@@ -274,6 +293,8 @@ measure(int fd, const struct enlb_file_config *config, struct shape *shape, char
     uint32_t unit = SECTOR;
     int error = shape_of(fd, config->readonly, shape);
 
+    if (!error)
+        error = wait_for_io(fd);
     if (error == -ENL_E_INVAL)
         return refuse(reason, error, "neither a file nor a block device");
     if (error)

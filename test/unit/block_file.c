@@ -137,6 +137,25 @@ disk_keeps_the_lock_until_destroyed(void **state)
     close(second);
 }
 
+/* A device that is asked without waiting may say no. */
+static void
+disk_waits_for_its_io(void **state)
+{
+    struct place *place = *state;
+    struct enlb_file_config config;
+    struct enlh_block block;
+    int fd;
+
+    assert_int_equal(open_as(place->file, false, &fd), 0);
+    assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    close(fd);
+    fd = open(place->file, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    enlb_file_config_defaults(&config);
+    assert_int_equal(enlb_file_create(fd, &config, &block, NULL), 0);
+    assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    enlb_file_destroy(&block);
+}
+
 static void
 missing_file_is_named_so(void **state)
 {
@@ -293,6 +312,7 @@ main(void)
         CASE(readonly_image_is_shared_with_readers_only),
         CASE(lock_belongs_to_the_open_file),
         CASE(disk_keeps_the_lock_until_destroyed),
+        CASE(disk_waits_for_its_io),
         CASE(missing_file_is_named_so),
         CASE(other_kinds_of_file_are_refused),
         CASE(no_permission_is_named_so),

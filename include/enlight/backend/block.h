@@ -68,7 +68,8 @@ ENL_MUST_CHECK int enlb_file_open(const char *path, const struct enlb_file_confi
 
 /*
  * Make a disk of a descriptor. Takes fd when it succeeds: destroy closes it. The size is
- * read once, here. reason as above. Returns 0, or
+ * read once, here. Clears O_NONBLOCK, with which some kernels do not wait for a device.
+ * reason as above. Returns 0, or
  *   -ENL_E_RANGE   0 bytes, or no multiple of the block size;
  *   -ENL_E_PROTO   the VHD footer is missing, damaged, or does not match the file;
  *   -ENL_E_NOTSUP  a VHD of another kind than fixed; no direct I/O on this file; no
