@@ -276,6 +276,18 @@ run_once(struct enlm_vcpu *vcpu)
     return false;
 }
 
+/*
+ * KVM has the rest of the last exit still to do, such as the step over an MSR access, and
+ * does it when it is entered again: before anybody looks at the registers, or sets them.
+ */
+static void
+finish_exit(struct enlm_vcpu *vcpu)
+{
+    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    while (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
+        handle(vcpu);
+}
+
 static void *
 run(void *ctx)
 {
@@ -285,12 +297,15 @@ run(void *ctx)
 
     atomic_store(&vcpu->tid, (int)syscall(SYS_gettid));
     while (!atomic_load(&machine->leave)) {
-        if (atomic_load(&machine->pause))
+        if (atomic_load(&machine->pause)) {
+            if (goes_on)
+                finish_exit(vcpu);
             park(machine);
-        else if (goes_on)
+        } else if (goes_on) {
             goes_on = run_once(vcpu);
-        else
+        } else {
             wait_for_orders(machine);
+        }
     }
     return NULL;
 }
