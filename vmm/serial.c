@@ -91,13 +91,25 @@ update_line(struct enlm_serial *s)
     s->ops.line(s->ctx, high);
 }
 
+/* The lock is not held. */
+static void
+tell_drained(struct enlm_serial *s, bool drained)
+{
+    if (drained && s->ops.drained)
+        s->ops.drained(s->ctx);
+}
+
 void
 enlm_serial_reset(struct enlm_serial *serial)
 {
+    bool drained;
+
     pthread_mutex_lock(&serial->lock);
+    drained = serial->full;
     set_first_values(serial);
     update_line(serial);
     pthread_mutex_unlock(&serial->lock);
+    tell_drained(serial, drained);
 }
 
 /* ---- receiving ---- */
@@ -126,6 +138,16 @@ enlm_serial_receive(struct enlm_serial *serial, const uint8_t *bytes, size_t len
     return taken;
 }
 
+/* There is room again, for those who found none. */
+static void
+note_room(struct enlm_serial *s, bool *drained)
+{
+    if (s->full && s->count <= ENLM_SERIAL_QUEUE / 2) {
+        s->full = false;
+        *drained = true;
+    }
+}
+
 static uint8_t
 take(struct enlm_serial *s, bool *drained)
 {
@@ -136,10 +158,7 @@ take(struct enlm_serial *s, bool *drained)
     byte = s->queue[s->first];
     s->first = (s->first + 1) % ENLM_SERIAL_QUEUE;
     s->count--;
-    if (s->full && s->count <= ENLM_SERIAL_QUEUE / 2) {
-        s->full = false;
-        *drained = true;
-    }
+    note_room(s, drained);
     return byte;
 }
 
@@ -243,13 +262,12 @@ enlm_serial_read(void *serial, uint16_t offset)
     value = read_register(s, offset, &drained);
     update_line(s);
     pthread_mutex_unlock(&s->lock);
-    if (drained && s->ops.drained)
-        s->ops.drained(s->ctx);
+    tell_drained(s, drained);
     return value;
 }
 
 static void
-write_fcr(struct enlm_serial *s, uint8_t value)
+write_fcr(struct enlm_serial *s, uint8_t value, bool *drained)
 {
     static const uint8_t triggers[4] = {1, 4, 8, 14};
 
@@ -257,6 +275,7 @@ write_fcr(struct enlm_serial *s, uint8_t value)
     s->trigger = s->fifo ? triggers[value >> FCR_TRIGGER_SHIFT] : 1;
     if (value & FCR_CLEAR_RECEIVE)
         s->first = s->count = 0;
+    note_room(s, drained);
 }
 
 /* Seen: a driver turns the interrupt on and waits for it although nothing was sent. */
@@ -269,7 +288,7 @@ write_ier(struct enlm_serial *s, uint8_t value)
 }
 
 static void
-write_register(struct enlm_serial *s, uint16_t offset, uint8_t value)
+write_register(struct enlm_serial *s, uint16_t offset, uint8_t value, bool *drained)
 {
     bool dlab = s->lcr & LCR_DLAB;
 
@@ -287,7 +306,7 @@ write_register(struct enlm_serial *s, uint16_t offset, uint8_t value)
             write_ier(s, value);
         break;
     case REG_IIR_FCR:
-        write_fcr(s, value);
+        write_fcr(s, value, drained);
         break;
     case REG_LCR:
         s->lcr = value;
@@ -307,9 +326,11 @@ void
 enlm_serial_write(void *serial, uint16_t offset, uint8_t value)
 {
     struct enlm_serial *s = serial;
+    bool drained = false;
 
     pthread_mutex_lock(&s->lock);
-    write_register(s, offset, value);
+    write_register(s, offset, value, &drained);
     update_line(s);
     pthread_mutex_unlock(&s->lock);
+    tell_drained(s, drained);
 }

@@ -24,7 +24,7 @@ struct enlm_serial_ops {
     void (*line)(void *ctx, bool high);
     /* The guest sent a byte. Returns false when there is no room: then it is sent again. */
     bool (*send)(void *ctx, uint8_t byte);
-    /* The queue has room again, after enlm_serial_receive() took less than all. Thread: vCPU. */
+    /* The queue has room again, after enlm_serial_receive() took less than all. Thread: any. */
     void (*drained)(void *ctx);
 };
 

@@ -161,6 +161,25 @@ serial_full_queue_takes_no_more_and_says_when_it_can(void **state)
 }
 
 static void
+serial_full_queue_that_is_cleared_has_room(void **state)
+{
+    uint8_t bytes[ENLM_SERIAL_QUEUE + 10];
+
+    (void)state;
+    memset(bytes, 'q', sizeof(bytes));
+    enlm_serial_receive(&serial, bytes, sizeof(bytes));
+    put(IIR, 0x03); /* as a driver does when it starts */
+    assert_int_equal(drained, 1);
+    put(IIR, 0x03);
+    assert_int_equal(drained, 1);
+    enlm_serial_receive(&serial, bytes, sizeof(bytes));
+    enlm_serial_reset(&serial);
+    assert_int_equal(drained, 2);
+    enlm_serial_reset(&serial);
+    assert_int_equal(drained, 2);
+}
+
+static void
 serial_slow_line_keeps_the_byte(void **state)
 {
     (void)state;
@@ -254,6 +273,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             serial_full_queue_takes_no_more_and_says_when_it_can, setup, teardown),
+        cmocka_unit_test_setup_teardown(serial_full_queue_that_is_cleared_has_room, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(serial_slow_line_keeps_the_byte, setup, teardown),
         cmocka_unit_test_setup_teardown(serial_divisor_is_not_data, setup, teardown),
         cmocka_unit_test_setup_teardown(serial_loopback_stays_inside, setup, teardown),
