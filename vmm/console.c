@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #define CTRL_A 0x01u
-#define PIECE  512u /* a pipe that is writable takes this much without blocking */
+#define PIECE  512u /* a pipe that is writable takes this much without blocking; */
+#define TTY    1u   /* a terminal may have room for one byte */
 
 static struct termios saved_mode;
 static _Atomic bool is_raw;
@@ -42,7 +43,7 @@ write_some(struct enlm_console_port *c)
         ssize_t n;
 
         len = len < c->count ? len : c->count;
-        len = len < PIECE ? len : PIECE;
+        len = len < c->piece ? len : c->piece;
         n = write(c->out_fd, c->buffer + c->first, len);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             return;
@@ -223,6 +224,7 @@ enlm_console_init(struct enlm_console_port *console,
     console->out_fd = config->console == ENLM_CONSOLE_STDIO ? STDOUT_FILENO
                       : config->console == ENLM_CONSOLE_FD  ? config->console_fd
                                                             : -1;
+    console->piece = console->out_fd >= 0 && isatty(console->out_fd) ? TTY : PIECE;
     if (pthread_mutex_init(&console->lock, NULL))
         return -ENL_E_NOMEM;
     err = add_output(console);

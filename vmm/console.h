@@ -23,7 +23,8 @@ struct enlm_console_port {
     bool in_ended, escaped;
     /* what the guest sent and the sink has not taken */
     pthread_mutex_t lock;
-    bool polled; /* the loop can wait for out_fd */
+    bool polled;    /* the loop can wait for out_fd */
+    uint32_t piece; /* bytes that out_fd takes at once when it is writable */
     uint8_t buffer[ENLM_CONSOLE_BUFFER];
     uint32_t first, count;
     bool starved; /* a byte was refused */
