@@ -252,6 +252,8 @@ shake_hands(struct connection *connection)
     json_t *request = json_pack("{ss}", "execute", "qmp_capabilities");
     int status = receive(connection, &greeting);
 
+    if (!status)
+        status = tell_error(greeting);
     if (!status && !json_object_get(greeting, "QMP"))
         status =
             enlt_fail(ENLT_VMM_ERROR, "that is no control socket: it does not greet.");

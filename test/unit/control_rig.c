@@ -29,7 +29,7 @@ run(void *ctx, enum enlm_control_verb verb, const json_t *arguments, json_t **ou
     json_decref(rig.arguments);
     rig.arguments = json_deep_copy(arguments);
     if (rig.error) {
-        snprintf(why, ENLM_CONTROL_WHY, "the rig says no");
+        snprintf(why, ENLM_CONTROL_WHY, "%s", rig.why ? rig.why : "the rig says no");
         return rig.error;
     }
     if (verb == ENLM_CONTROL_QUERY_STATUS)

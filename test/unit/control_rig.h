@@ -17,6 +17,7 @@ struct control_rig {
     unsigned runs[ENLM_CONTROL_VERBS]; /* by verb */
     json_t *arguments;                 /* of the last one, a copy */
     int error;                         /* what the next commands return */
+    const char *why;                   /* ... and say; NULL: "the rig says no" */
     size_t answer_len; /* bytes of text that query-status returns beside */
     unsigned wakes;
 };

@@ -150,6 +150,8 @@ server_takes_no_more_clients_than_it_has_places(void **state)
     assert_int_equal(
         connect(fds[ENLM_CONTROL_CLIENTS], (struct sockaddr *)&address, address_len), 0);
     turn();
+    assert_non_null(strstr(hear(fds[ENLM_CONTROL_CLIENTS]),
+                           "\"desc\":\"it has as many clients as it takes"));
     assert_null(hear(fds[ENLM_CONTROL_CLIENTS]));
     close(fds[0]);
     turn();

@@ -133,6 +133,23 @@ session_takes_objects_in_any_pieces(void **state)
                         "a\"}{\\");
 }
 
+/* A sentence that quotes a name may end within one of its characters, or go on after it. */
+static void
+session_refuses_also_with_half_a_character(void **state)
+{
+    json_t *answer;
+
+    (void)state;
+    negotiate();
+    rig.error = -ENL_E_NOENT;
+    rig.why = "there is no device '\xe6\x97\xa5\xe6'";
+    answer = ask("{\"execute\":\"stop\"}");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(answer, "error"), "desc")),
+        "there is no device '\?\?\?\?'");
+    json_decref(answer);
+}
+
 static void
 session_refuses_what_is_no_request(void **state)
 {
@@ -274,6 +291,7 @@ main(void)
         CASE(session_begins_with_capabilities_and_has_them_once),
         CASE(session_answers_with_the_id_whatever_it_is),
         CASE(session_takes_objects_in_any_pieces),
+        CASE(session_refuses_also_with_half_a_character),
         CASE(session_refuses_what_is_no_request),
         CASE(session_says_garbage_once_and_goes_on_with_the_next_line),
         CASE(session_depth_is_bounded),

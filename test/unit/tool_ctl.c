@@ -87,6 +87,7 @@ ctl_says_what_is_wrong_with_the_words(void **state)
 /* A machine for one client: it greets, in two parts, and has one answer for each request. */
 struct machine {
     int listening;
+    bool full;              /* it does not greet */
     const char *answers[4]; /* NULL: it hangs up */
     char heard[512];
 };
@@ -94,8 +95,10 @@ struct machine {
 static void *
 converse(void *ctx)
 {
-    static const char *const greeting[] = {"{\"QMP\": ", "{}}\r\n"};
+    static const char *const greetings[][2] = {
+        {"{\"QMP\": ", "{}}\r\n"}, {"{\"error\": ", "{\"desc\": \"it is full\"}}\r\n"}};
     struct machine *machine = ctx;
+    const char *const *greeting = greetings[machine->full];
     struct pollfd client = {.fd = machine->listening, .events = POLLIN};
     size_t len = 0;
 
@@ -161,6 +164,16 @@ ctl_says_what_the_machine_says(void **state)
     (void)state;
     assert_int_equal(talk(&machine, "stop"), ENLT_REFUSED);
     assert_string_equal(why, "the machine says: it is too late.");
+}
+
+static void
+ctl_is_one_too_many(void **state)
+{
+    struct machine machine = {.full = true, .answers = {NULL}};
+
+    (void)state;
+    assert_int_equal(talk(&machine, "stop"), ENLT_REFUSED);
+    assert_string_equal(why, "the machine says: it is full.");
 }
 
 static void
@@ -260,6 +273,7 @@ main(void)
         cmocka_unit_test(ctl_says_what_is_wrong_with_the_words),
         cmocka_unit_test(ctl_greets_asks_and_ends),
         cmocka_unit_test(ctl_says_what_the_machine_says),
+        cmocka_unit_test(ctl_is_one_too_many),
         cmocka_unit_test(ctl_is_left_alone),
         cmocka_unit_test(socket_file_is_for_this_user_alone),
         cmocka_unit_test(socket_replaces_what_a_dead_program_left_and_nothing_else),

@@ -253,6 +253,18 @@ welcome(struct enlm_control *control, struct client *client, int fd)
         settle(client);
 }
 
+/* It gets a word instead of the greeting. */
+static void
+turn_away(int fd)
+{
+    char *line = enlm_control_full();
+
+    if (line)
+        (void)!send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(line);
+    close(fd);
+}
+
 static void
 somebody_comes(void *ctx)
 {
@@ -265,7 +277,7 @@ somebody_comes(void *ctx)
     if (client)
         welcome(control, client, fd);
     else
-        close(fd);
+        turn_away(fd);
 }
 
 /* ---- news ---- */

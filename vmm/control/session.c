@@ -74,15 +74,39 @@ enlm_control_event_line(enum enlm_control_news news, json_t *data)
 
 /* ---- answers ---- */
 
+/* A sentence that quotes may be cut within a character, and JSON takes whole ones only. */
+static json_t *
+sentence(const char *why)
+{
+    json_t *text = json_string(why);
+    char plain[ENLM_CONTROL_WHY];
+
+    if (text)
+        return text;
+    snprintf(plain, sizeof(plain), "%s", why);
+    for (char *at = plain; *at; at++) {
+        if (*at & 0x80)
+            *at = '?';
+    }
+    return json_string(plain);
+}
+
 /* id is borrowed, or NULL. */
 static char *
 refusal(const char *class, const char *why, json_t *id)
 {
-    json_t *answer = json_pack("{s{ss, ss}}", "error", "class", class, "desc", why);
+    json_t *answer =
+        json_pack("{s{ss, so}}", "error", "class", class, "desc", sentence(why));
 
     if (id)
         json_object_set(answer, "id", id);
     return line_of(answer);
+}
+
+char *
+enlm_control_full(void)
+{
+    return refusal(GENERIC, "it has as many clients as it takes; try again", NULL);
 }
 
 /* Takes value, NULL: an empty object. */

@@ -19,6 +19,8 @@ struct enlm_control_session {
 
 /* The first line, owned; NULL: no memory. */
 char *enlm_control_greeting(void);
+/* For one who comes when there is no room. */
+char *enlm_control_full(void);
 /* The line of an event that happens now, owned. Takes data. Thread: any. */
 char *enlm_control_event_line(enum enlm_control_news news, json_t *data);
 /* The line of that answer, owned; NULL: no memory. Takes value. */
