@@ -333,6 +333,7 @@ create_status(int error)
 {
     switch (error) {
     case -ENL_E_INVAL:
+    case -ENL_E_EXIST:
         return ENLT_USAGE;
     case -ENL_E_PROTO:
         return ENLT_NO_INPUT;

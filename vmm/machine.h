@@ -128,6 +128,7 @@ ENL_MUST_CHECK int enlm_machine_probe(int kvm_fd, struct enlk_caps *caps,
  * untouched. Strings are copied; the disks are the machine's from now on. Returns 0 and an
  * owned machine, or with a sentence in why, and the disks still the caller's,
  *   -ENL_E_INVAL   the configuration, a feature that the engine cannot serve;
+ *   -ENL_E_EXIST   two devices have one id or one place;
  *   -ENL_E_PROTO   the kernel is neither format, or is damaged;
  *   -ENL_E_NOTSUP  this KVM lacks a capability;
  *   -ENL_E_NOENT, -ENL_E_ACCESS, -ENL_E_NODEV  /dev/kvm cannot be opened;

@@ -53,6 +53,7 @@ refuses not_a_vhd 66 'VHD|footer' --kernel "$kernel" --disk "path=$dir/no.vhd,fo
 refuses disk_without_path 64 'path' --kernel "$kernel" --disk format=raw
 refuses disk_format 64 'raw' --kernel "$kernel" --disk "path=$dir/disk,format=qcow2"
 refuses same_lun 64 'lun' --kernel "$kernel" --disk "path=$dir/disk,lun=3" --disk "path=$dir/odd,lun=3"
+refuses same_id 64 'taken' --kernel "$kernel" --disk "path=$dir/disk,id=x" --nic user,id=x
 refuses disk_twice 66 'open|lock|use' --kernel "$kernel" --disk "path=$dir/disk" --disk "path=$dir/disk"
 refuses record_nowhere 66 'cannot be written' --kernel "$kernel" --disk "path=$dir/disk,record=$dir/missing/trace"
 refuses record_of_nothing 64 'read-only' --kernel "$kernel" --disk "path=$dir/disk,readonly=on,record=$dir/trace"
