@@ -321,7 +321,8 @@ open_network(const struct enlt_nic *nic, uint64_t cpus, struct enlh_net *net,
 static int
 stack_pcap(const struct enlt_nic *nic, struct enlh_net *net, char *reason)
 {
-    int fd = open(nic->pcap, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    /* The open of a pipe without a reader would wait for one; later writes do wait. */
+    int fd = open(nic->pcap, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644);
     int error;
 
     if (fd < 0) {
@@ -329,6 +330,7 @@ stack_pcap(const struct enlt_nic *nic, struct enlh_net *net, char *reason)
                  strerror(errno));
         return errno == EACCES ? -ENL_E_ACCESS : -ENL_E_NOENT;
     }
+    (void)fcntl(fd, F_SETFL, 0);
     error = enlb_pcap_create(net, fd, net);
     if (error)
         close(fd);
