@@ -88,20 +88,31 @@ free_lun(const struct enlm_scsi *scsi)
     return lun;
 }
 
+/* The number of the next disk, and the id that comes of it: one that nobody has. */
+static uint32_t
+next_number(struct enlm_machine *machine, char id[ENLM_ID_LEN])
+{
+    for (;; machine->disk_number++) {
+        snprintf(id, ENLM_ID_LEN, "disk%u", machine->disk_number);
+        if (!enlm_device_find(machine, id))
+            return machine->disk_number;
+    }
+}
+
 static int
 plug(struct disk *disk, const struct enlm_disk *config)
 {
     struct enlm_machine *machine = disk->device.machine;
     char id[ENLM_ID_LEN];
+    uint32_t number = next_number(machine, id);
     int err;
 
-    snprintf(id, sizeof(id), "disk%u", machine->disk_number);
     err = enlm_device_add(&disk->device, config->id ? config->id : id);
     if (err) {
         free(disk);
         return err;
     }
-    err = attach(disk, config, machine->disk_number);
+    err = attach(disk, config, number);
     if (err) {
         enlm_device_gone(&disk->device);
         return err;

@@ -77,6 +77,7 @@ struct enlm_services {
     struct enlh_kvp *kvp;
     struct enlh_vss *vss;
     _Atomic uint32_t freeze_ticket, thaw_ticket; /* of who waits for it; 0: nobody */
+    _Atomic bool frozen;
     _Atomic bool expired; /* the guest was thawed before somebody asked for it */
 };
 
@@ -110,8 +111,7 @@ struct enlm_machine {
     struct enlm_scsi *scsi[ENLM_CONTROLLERS];
     uint32_t disk_number; /* of the next disk */
     struct enlm_nic *nics;
-    uint32_t nic_number; /* of the next NIC */
-    bool owns_disks;     /* what a disk or a NIC stands on is to be released */
+    bool owns_disks; /* what a disk or a NIC stands on is to be released */
     struct enlm_services services;
     struct enlm_control *control; /* NULL: no socket */
     bool stopped;                 /* by a user, with its clocks */

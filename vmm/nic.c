@@ -16,6 +16,7 @@
 #include "vmm/internal.h"
 
 #define QUEUES_MAX 64u
+#define NICS_MAX   256u /* their instances differ in one byte */
 
 struct nic {
     struct enlm_device device;
@@ -23,6 +24,7 @@ struct nic {
     struct enlh_net net;
     void (*release)(struct enlh_net *net);
     struct enlm_settle settle; /* while it is leaving */
+    uint32_t number;           /* no other NIC has it now */
 };
 
 static void
@@ -92,7 +94,7 @@ create(struct nic *nic, const struct enlm_nic *config)
 {
     static const uint8_t no_mac[6];
     struct enlm_machine *machine = nic->device.machine;
-    uint8_t number = (uint8_t)machine->nic_number;
+    uint8_t number = (uint8_t)nic->number;
     /* 6f2ca4b8-5b19-4d3b-9e0c-0a4d9cbf1600 and those after it */
     struct enlh_nic_config own = {
         .size = sizeof(own),
@@ -116,15 +118,39 @@ create(struct nic *nic, const struct enlm_nic *config)
     return enlh_nic_create(machine->bus, &own, &nic->nic);
 }
 
+static bool
+number_is_taken(const struct enlm_machine *machine, uint32_t number)
+{
+    const struct enlm_device *at = machine->devices.first;
+
+    while (at && !(at->ops == &nic_ops && ((const struct nic *)at)->number == number))
+        at = at->next;
+    return at;
+}
+
+/* The first that is free, and whose id is free where it becomes one. */
+static int
+take_number(struct nic *nic, char id[ENLM_ID_LEN], bool id_is_given)
+{
+    const struct enlm_machine *machine = nic->device.machine;
+
+    for (nic->number = 0; nic->number < NICS_MAX; nic->number++) {
+        snprintf(id, ENLM_ID_LEN, "net%u", nic->number);
+        if (!number_is_taken(machine, nic->number) &&
+            (id_is_given || !enlm_device_find(machine, id)))
+            return 0;
+    }
+    return -ENL_E_NOSPC;
+}
+
 static int
 plug(struct nic *nic, const struct enlm_nic *config)
 {
-    struct enlm_machine *machine = nic->device.machine;
     char id[ENLM_ID_LEN];
-    int err;
+    int err = take_number(nic, id, config->id);
 
-    snprintf(id, sizeof(id), "net%u", machine->nic_number);
-    err = enlm_device_add(&nic->device, config->id ? config->id : id);
+    if (!err)
+        err = enlm_device_add(&nic->device, config->id ? config->id : id);
     if (err) {
         free(nic);
         return err;
@@ -136,7 +162,6 @@ plug(struct nic *nic, const struct enlm_nic *config)
     }
     nic->net = config->net;
     nic->release = config->release;
-    machine->nic_number++;
     return 0;
 }
 

@@ -197,6 +197,10 @@ enlm_services_fini(struct enlm_machine *machine)
 {
     struct enlm_services *services = &machine->services;
 
+    /* The loop may still turn for a device that leaves. */
+    enlm_loop_cancel(&machine->loop, heartbeat_tick, machine);
+    enlm_loop_cancel(&machine->loop, patience_tick, machine);
+    enlm_loop_cancel(&machine->loop, timesync_tick, machine);
     if (services->heartbeat)
         enlh_heartbeat_destroy(services->heartbeat);
     if (services->timesync)

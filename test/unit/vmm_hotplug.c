@@ -164,6 +164,79 @@ hotplug_thousand_rounds_leave_nothing_behind(void **state)
     assert_int_equal(descriptors(), before);
 }
 
+/* ---- NICs ---- */
+
+static void
+net_info(void *backend, struct enlh_net_info *out)
+{
+    (void)backend;
+    *out = (struct enlh_net_info){.max_mtu = 1500, .max_queues = 1};
+}
+
+static void
+net_link(void *backend, struct enlh_net_link *out)
+{
+    (void)backend;
+    *out = (struct enlh_net_link){.up = true};
+}
+
+static void
+net_setup(void *backend, const struct enlh_net_setup *setup)
+{
+    (void)backend;
+    (void)setup;
+}
+
+/* No guest opens a queue of it. */
+static const struct enlh_net_ops net_ops = {
+    .size = sizeof(net_ops), .info = net_info, .link = net_link, .setup = net_setup};
+
+static int
+add_nic(const char *id)
+{
+    const struct enlm_nic nic = {.id = id, .net = {.ops = &net_ops}};
+    char why[ENLM_WHY];
+
+    return enlm_nic_add(machine, &nic, why);
+}
+
+static void
+hotplug_nics_have_numbers_without_end(void **state)
+{
+    (void)state;
+    assert_int_equal(add_nic(NULL), 0);
+    assert_int_equal(add_nic("net1"), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(add_nic(NULL), 0);
+        unplug("net2");
+    }
+    unplug("net0");
+    assert_int_equal(add_nic(NULL), 0);
+    assert_non_null(enlm_device_find(machine, "net0"));
+}
+
+static void
+hotplug_disk_ids_go_around_those_of_the_user(void **state)
+{
+    (void)state;
+    assert_int_equal(add_disk("disk0", 0, ENLM_LUN_ANY), 0);
+    assert_int_equal(add_disk("disk2", 0, ENLM_LUN_ANY), 0);
+    assert_int_equal(add_disk(NULL, 0, ENLM_LUN_ANY), 0);
+    assert_int_equal(add_disk(NULL, 0, ENLM_LUN_ANY), 0);
+    assert_non_null(enlm_device_find(machine, "disk3"));
+}
+
+/* The loop turns once more for what leaves late, when the services have gone. */
+static void
+hotplug_nothing_ticks_after_the_end(void **state)
+{
+    (void)state;
+    enlm_devices_fini(machine);
+    for (unsigned i = 0; i < ENLM_LOOP_SOURCES; i++)
+        assert_false(machine->loop.sources[i].fd >= 0 &&
+                     machine->loop.sources[i].ctx == machine);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -173,6 +246,9 @@ main(void)
         CASE(hotplug_disk_takes_the_first_free_lun_and_gives_it_back),
         CASE(hotplug_controller_takes_its_disks_along),
         CASE(hotplug_thousand_rounds_leave_nothing_behind),
+        CASE(hotplug_nics_have_numbers_without_end),
+        CASE(hotplug_disk_ids_go_around_those_of_the_user),
+        CASE(hotplug_nothing_ticks_after_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

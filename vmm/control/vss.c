@@ -32,6 +32,8 @@ enlm_control_vss_event(struct enlm_machine *machine, enum enlh_vss_event event,
     case ENLH_VSS_READY:
         break;
     case ENLH_VSS_FROZEN:
+        atomic_store(&services->expired, false);
+        atomic_store(&services->frozen, true);
         answer(machine, &services->freeze_ticket, NULL);
         break;
     case ENLH_VSS_FAILED:
@@ -40,9 +42,11 @@ enlm_control_vss_event(struct enlm_machine *machine, enum enlh_vss_event event,
         answer(machine, &services->freeze_ticket, why);
         break;
     case ENLH_VSS_EXPIRED:
+        atomic_store(&services->frozen, false);
         atomic_store(&services->expired, true);
         break;
     case ENLH_VSS_THAWED:
+        atomic_store(&services->frozen, false);
         snprintf(why, sizeof(why), "the guest may still be frozen: 0x%08x", status);
         if (atomic_load(&services->expired))
             snprintf(why, sizeof(why),
@@ -53,6 +57,14 @@ enlm_control_vss_event(struct enlm_machine *machine, enum enlh_vss_event event,
         answer(machine, &services->thaw_ticket, why[0] ? why : NULL);
         break;
     }
+}
+
+/* A freeze, one that is under way, or one whose end nobody has heard of yet. */
+static bool
+is_held(struct enlm_services *services)
+{
+    return atomic_load(&services->frozen) || atomic_load(&services->expired) ||
+           atomic_load(&services->freeze_ticket);
 }
 
 /* Somebody waits from now on; false: somebody did. */
@@ -97,7 +109,6 @@ enlm_control_vss_freeze(struct enlm_machine *machine, const json_t *arguments,
         return refuse_start(why, -ENL_E_INVAL);
     if (!take(machine, &services->freeze_ticket))
         return refuse_start(why, -ENL_E_BUSY);
-    atomic_store(&services->expired, false);
     err = enlh_vss_freeze(services->vss, (uint32_t)hold);
     if (!err)
         return ENLM_CONTROL_LATER;
@@ -116,6 +127,8 @@ enlm_control_vss_thaw(struct enlm_machine *machine, const json_t *arguments, jso
     (void)out;
     if (!services->vss)
         return refuse_start(why, -ENL_E_AGAIN);
+    if (!is_held(services))
+        return refuse(why, -ENL_E_INVAL, "nothing is frozen");
     if (!take(machine, &services->thaw_ticket))
         return refuse(why, -ENL_E_BUSY, "a thaw is under way");
     err = enlh_vss_thaw(services->vss);
