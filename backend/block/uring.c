@@ -148,6 +148,8 @@ uring_close(struct enlh_block_queue *base)
 {
     struct uring_queue *queue = of(base);
 
+    /* The kernel ends a ring later, and would keep the file with its lock until then. */
+    (void)io_uring_unregister_files(&queue->ring);
     io_uring_queue_exit(&queue->ring);
     for (uint32_t i = 0; i < queue->bounces_free; i++)
         free(queue->bounces[i]);

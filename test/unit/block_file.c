@@ -137,6 +137,27 @@ disk_keeps_the_lock_until_destroyed(void **state)
     close(second);
 }
 
+/* The kernel has let go of the file, too, at once. */
+static void
+used_disk_can_be_opened_again_at_once(void **state)
+{
+    struct place *place = *state;
+    struct enlb_file_config config;
+    struct enlh_block block;
+    struct rig rig;
+    int fd;
+
+    enlb_file_config_defaults(&config);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(enlb_file_open(place->file, &config, &fd, NULL), 0);
+        assert_int_equal(enlb_file_create(fd, &config, &block, NULL), 0);
+        rig_start(&rig, &block, 4);
+        assert_int_equal(rig_do(&rig, ENLH_BLOCK_WRITE, 0, 4096, 0), 0);
+        rig_stop(&rig);
+        enlb_file_destroy(&block);
+    }
+}
+
 /* A device that is asked without waiting may say no. */
 static void
 disk_waits_for_its_io(void **state)
@@ -312,6 +333,7 @@ main(void)
         CASE(readonly_image_is_shared_with_readers_only),
         CASE(lock_belongs_to_the_open_file),
         CASE(disk_keeps_the_lock_until_destroyed),
+        CASE(used_disk_can_be_opened_again_at_once),
         CASE(disk_waits_for_its_io),
         CASE(missing_file_is_named_so),
         CASE(other_kinds_of_file_are_refused),
