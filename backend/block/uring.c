@@ -326,7 +326,8 @@ uring_reap(struct enlh_block_queue *base)
         enlb_work_finish(work);
         count++;
     }
-    if (queue->ready.head || queue->finished.head)
+    /* Submissions that the kernel did not take belong to nobody else. */
+    if (queue->ready.head || queue->finished.head || io_uring_sq_ready(&queue->ring) > 0)
         uring_kick(base);
     return count;
 }

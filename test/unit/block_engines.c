@@ -4,9 +4,11 @@
  * io_uring and with threads
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,19 @@
 #include "block_rig.h"
 
 enum { DISK = 8 * 1024 * 1024, DEPTH = 32, HALF = RIG_RAM / 2 };
+
+static uint32_t busy; /* submissions that the kernel refuses from now on */
+
+/* Stands in for liburing's. */
+int
+io_uring_submit(struct io_uring *ring)
+{
+    if (busy) {
+        busy--;
+        return -EBUSY;
+    }
+    return io_uring_submit_and_wait(ring, 0);
+}
 
 struct fixture {
     struct rig rig;
@@ -435,6 +450,17 @@ done_may_submit_again(void **state)
     assert_int_equal(f->rig.finished, 101);
 }
 
+/* Nobody else submits anything meanwhile. */
+static void
+what_the_kernel_did_not_take_is_handed_over_again(void **state)
+{
+    struct fixture *f = fixture(state);
+
+    busy = enlb_file_aio(&f->block) == ENLB_AIO_IO_URING ? 3 : 0;
+    assert_int_equal(rig_do(&f->rig, ENLH_BLOCK_WRITE, 0, 512, 0), 0);
+    assert_int_equal(busy, 0);
+}
+
 static void
 readonly_disk_refuses_every_change(void **state)
 {
@@ -488,6 +514,7 @@ main(void)
         CASE(nothing_to_transfer_is_done_at_once),
         CASE(two_queues_share_a_disk),
         CASE(done_may_submit_again),
+        CASE(what_the_kernel_did_not_take_is_handed_over_again),
         CASE(readonly_disk_refuses_every_change),
         CASE(file_that_shrank_is_an_io_error),
     };
