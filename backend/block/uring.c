@@ -105,6 +105,13 @@ make_bounce(struct uring_queue *queue)
     return true;
 }
 
+static void
+free_bounces(struct uring_queue *queue)
+{
+    for (uint32_t i = 0; i < queue->bounces_free; i++)
+        free(queue->bounces[i]);
+}
+
 static int
 uring_open(struct enlb_file *file, const struct enlh_partition *partition, uint32_t depth,
            const struct enlh_wake *wake, struct enlh_block_queue **out)
@@ -135,6 +142,7 @@ uring_open(struct enlb_file *file, const struct enlh_partition *partition, uint3
     return 0;
 
 no_files:
+    free_bounces(queue);
     io_uring_queue_exit(&queue->ring);
 no_ring:
     enlb_work_queue_fini(&queue->base);
@@ -151,8 +159,7 @@ uring_close(struct enlh_block_queue *base)
     /* The kernel ends a ring later, and would keep the file with its lock until then. */
     (void)io_uring_unregister_files(&queue->ring);
     io_uring_queue_exit(&queue->ring);
-    for (uint32_t i = 0; i < queue->bounces_free; i++)
-        free(queue->bounces[i]);
+    free_bounces(queue);
     enlb_work_queue_fini(base);
     free(queue);
 }

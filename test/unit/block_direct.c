@@ -160,6 +160,21 @@ zeros_and_discard_work(void **state)
     assert_int_equal(rig_do(&f->rig, ENLH_BLOCK_DISCARD, 0, 1 << 20, 0), 0);
 }
 
+/* What it had made by then is given back: the sanitizers watch. */
+static void
+queue_that_cannot_wake_is_refused(void **state)
+{
+    struct fixture *f = fixture(state);
+    const struct enlh_wake wake = {.fd = f->fd}; /* no eventfd */
+    struct enlh_block_queue *queue;
+
+    if (enlb_file_aio(&f->block) != ENLB_AIO_IO_URING)
+        return;
+    assert_int_equal(
+        f->block.ops->queue_open(f->block.backend, f->rig.partition, 4, &wake, &queue),
+        -ENL_E_IO);
+}
+
 static const enum enlb_aio uring = ENLB_AIO_IO_URING;
 static const enum enlb_aio threads = ENLB_AIO_THREADS;
 
@@ -175,7 +190,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         CASE(aligned_buffers_work),   CASE(unaligned_buffer_works_beyond_one_bounce),
         CASE(odd_spans_work),         CASE(all_unaligned_requests_get_their_turn),
-        CASE(zeros_and_discard_work),
+        CASE(zeros_and_discard_work), CASE(queue_that_cannot_wake_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
