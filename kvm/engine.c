@@ -16,11 +16,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "enlight/abi/register.h"
 #include "kvm/internal.h"
 
 #define APIC_HZ      1000000000u /* KVM's local APIC timer counts in ns */
 #define GSI_MIN      24u         /* behind the pins of the IOAPIC */
-#define GSI_MAX      4096u
 #define DISPATCH_MAX 64
 
 /* ---- callbacks that libc answers ---- */
@@ -164,12 +164,11 @@ enlk_config_defaults(struct enlk_config *config)
 static bool
 is_valid(const struct enlk_config *c, const struct enlk_callbacks *callbacks)
 {
-    /* The VMBus SINT is number 2, so each VP needs three GSIs at least. */
+    /* The VMBus SINT is number 2, so each VP needs three at least. */
     return c->size == sizeof(*c) && (c->kind == ENLK_USER || c->kind == ENLK_KERNEL) &&
            c->vm_fd >= 0 && c->vp_count >= 1 && c->first_gsi >= GSI_MIN &&
-           c->first_gsi < GSI_MAX && (GSI_MAX - c->first_gsi) / c->vp_count >= 3 &&
-           c->trap_port <= 0xFF && c->trap_port != c->signal_port && callbacks->kick &&
-           callbacks->event;
+           enlk_sints_per_vp(c) > ENL_SINT_VMBUS && c->trap_port <= 0xFF &&
+           c->trap_port != c->signal_port && callbacks->kick && callbacks->event;
 }
 
 int

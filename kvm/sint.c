@@ -19,24 +19,34 @@
 #include "enlight/abi/register.h"
 #include "kvm/internal.h"
 
-#define GSI_MAX        4096u /* KVM_MAX_IRQ_ROUTES */
+#define GSI_MAX        4096u /* KVM_MAX_IRQ_ROUTES: bounds GSIs, and routes of all kinds */
 #define PIC_PINS       16u
 #define IOAPIC_PINS    24u
 #define DEFAULT_ROUTES (PIC_PINS + IOAPIC_PINS)
 
-/* As many SINTs of each VP as there are GSIs for. */
 static uint32_t
-sints_per_vp(const struct enlk_config *config)
+base_routes(const struct enlk_config *config)
 {
-    uint32_t fit = (GSI_MAX - config->first_gsi) / config->vp_count;
+    return config->route_count ? config->route_count : DEFAULT_ROUTES;
+}
 
+uint32_t
+enlk_sints_per_vp(const struct enlk_config *config)
+{
+    uint32_t base = base_routes(config), taken, fit;
+
+    /* A pin is two routes of one GSI; the embedder's GSIs may have gaps. */
+    taken = base > config->first_gsi ? base : config->first_gsi;
+    if (taken >= GSI_MAX || !config->vp_count)
+        return 0;
+    fit = (GSI_MAX - taken) / config->vp_count;
     return fit < ENL_SINT_COUNT ? fit : ENL_SINT_COUNT;
 }
 
 static uint32_t
 gsi_of(const struct enlk_config *config, uint32_t vp, uint32_t sint)
 {
-    return config->first_gsi + vp * sints_per_vp(config) + sint;
+    return config->first_gsi + vp * enlk_sints_per_vp(config) + sint;
 }
 
 static uint32_t
@@ -63,7 +73,7 @@ pin_routes(struct kvm_irq_routing_entry *to)
 static uint32_t
 sint_routes(const struct enlk_config *config, struct kvm_irq_routing_entry *to)
 {
-    uint32_t n = 0, sints = sints_per_vp(config);
+    uint32_t n = 0, sints = enlk_sints_per_vp(config);
 
     for (uint32_t vp = 0; vp < config->vp_count; vp++) {
         for (uint32_t sint = 0; sint < sints; sint++, n++) {
@@ -80,7 +90,7 @@ static int
 set_routes(struct enlk_engine *engine)
 {
     const struct enlk_config *config = &engine->config;
-    uint32_t base = config->route_count ? config->route_count : DEFAULT_ROUTES;
+    uint32_t base = base_routes(config);
     size_t count = base + (size_t)config->vp_count * ENL_SINT_COUNT;
     struct kvm_irq_routing *table;
     int err = 0;
@@ -155,7 +165,7 @@ enlk_sint_raise(void *ctx, uint32_t vp, uint32_t sint)
     struct enlk_engine *engine = ctx;
     struct kvm_irq_level level;
 
-    if (vp >= engine->config.vp_count || sint >= sints_per_vp(&engine->config))
+    if (vp >= engine->config.vp_count || sint >= enlk_sints_per_vp(&engine->config))
         return;
     memset(&level, 0, sizeof(level));
     level.irq = gsi_of(&engine->config, vp, sint);

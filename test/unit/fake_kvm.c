@@ -29,7 +29,8 @@ refuse(int error)
 static int
 set_routes(const struct kvm_irq_routing *table)
 {
-    assert_true(table->nr <= 256);
+    if (table->nr > FAKE_ROUTES)
+        return refuse(EINVAL);
     k.route_count = table->nr;
     memcpy(k.routes, table->entries, table->nr * sizeof(k.routes[0]));
     return 0;
@@ -267,9 +268,10 @@ make_partition(uint32_t vp_count, uint64_t features)
     assert_int_equal(enlh_mem_add(k.partition, zero, k.memory, FAKE_MEMORY), 0);
 }
 
-void
-fake_kvm_init(enum enlk_kind kind, uint32_t vp_count, uint64_t features)
+static void
+init(enum enlk_kind kind, uint32_t vp_count, uint64_t features, uint32_t route_count)
 {
+    static const struct kvm_irq_routing_entry routes[FAKE_ROUTES];
     const struct enlk_callbacks callbacks = {sizeof(callbacks), on_kick, on_event, NULL};
     struct enlk_config config;
 
@@ -282,6 +284,8 @@ fake_kvm_init(enum enlk_kind kind, uint32_t vp_count, uint64_t features)
     config.kind = kind;
     config.vm_fd = k.vm_fd;
     config.vp_count = vp_count;
+    config.routes = routes;
+    config.route_count = route_count;
     assert_int_equal(enlk_engine_create(&config, &k.caps, &callbacks, NULL, &k.engine),
                      0);
     for (uint32_t i = 0; i < vp_count; i++) {
@@ -291,6 +295,18 @@ fake_kvm_init(enum enlk_kind kind, uint32_t vp_count, uint64_t features)
     }
     make_partition(vp_count, features);
     assert_int_equal(enlk_engine_start(k.engine, k.partition), 0);
+}
+
+void
+fake_kvm_init(enum enlk_kind kind, uint32_t vp_count, uint64_t features)
+{
+    init(kind, vp_count, features, 0);
+}
+
+void
+fake_kvm_init_routes(uint32_t vp_count, uint32_t route_count)
+{
+    init(ENLK_KERNEL, vp_count, 0, route_count);
 }
 
 void

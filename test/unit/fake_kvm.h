@@ -27,6 +27,7 @@
 
 #define FAKE_VCPUS  4u
 #define FAKE_MSRS   64u
+#define FAKE_ROUTES 4096u /* KVM_MAX_IRQ_ROUTES */
 #define FAKE_ALL    UINT64_MAX
 #define FAKE_NONE   (UINT64_C(1) << 63) /* features: an empty set; 0 is the preset */
 #define FAKE_MEMORY (UINT64_C(1) << 20)
@@ -66,7 +67,7 @@ struct fake_kvm {
     struct kvm_irqfd irqfd[FAKE_VCPUS];
     struct kvm_ioeventfd ioeventfd;
     struct kvm_hyperv_eventfd hv_eventfd;
-    struct kvm_irq_routing_entry routes[256];
+    struct kvm_irq_routing_entry routes[FAKE_ROUTES];
     struct kvm_msr_filter filter;
     uint32_t msis, lines, irqfds, ioeventfds, hv_eventfds, route_count;
     int doorbell_error; /* errno for the next doorbell */
@@ -85,6 +86,8 @@ extern struct fake_kvm k;
 
 /* All capabilities are there; the vCPUs are in 64-bit kernel mode with interrupts on. */
 void fake_kvm_init(enum enlk_kind kind, uint32_t vp_count, uint64_t features);
+/* The kernel engine, with so many routes of its embedder's. */
+void fake_kvm_init_routes(uint32_t vp_count, uint32_t route_count);
 void fake_kvm_fini(void);
 /* enlk_vcpu_enter(), a KVM_RUN that ends as run says, enlk_vcpu_leave(), enlk_vcpu_exit(). */
 enum enlk_exit fake_kvm_exit(uint32_t vp);

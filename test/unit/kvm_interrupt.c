@@ -174,6 +174,69 @@ sint_has_a_gsi_for_each_vp(void **state)
     fake_kvm_fini();
 }
 
+/* KVM takes 4096 routes, whatever they are for. */
+static void
+sint_routes_fit_behind_the_others(void **state)
+{
+    (void)state;
+    fake_kvm_init_routes(4, 4096 - 4 * 16);
+    assert_int_equal(k.route_count, 4096);
+    fake_kvm_fini();
+    fake_kvm_init_routes(4, 4096 - 4 * 16 + 1);
+    assert_int_equal(k.route_count, 4096 - 3);
+    fake_kvm_fini();
+    fake_kvm_init_routes(1, 4093);
+    assert_int_equal(k.route_count, 4096);
+    fake_kvm_fini();
+}
+
+static void
+no_kick(void *ctx, uint32_t vp)
+{
+    (void)ctx;
+    (void)vp;
+}
+
+static void
+no_event(void *ctx, const struct enlh_event *event)
+{
+    (void)ctx;
+    (void)event;
+}
+
+static int
+create(uint32_t vp_count, uint32_t route_count)
+{
+    const struct enlk_callbacks callbacks = {sizeof(callbacks), no_kick, no_event, NULL};
+    struct enlk_engine *engine;
+    struct enlk_config config;
+    int err;
+
+    enlk_config_defaults(&config);
+    config.kind = ENLK_KERNEL;
+    config.vm_fd = k.vm_fd;
+    config.vp_count = vp_count;
+    config.routes = k.routes;
+    config.route_count = route_count;
+    err = enlk_engine_create(&config, &k.caps, &callbacks, NULL, &engine);
+    if (!err)
+        enlk_engine_destroy(engine);
+    return err;
+}
+
+static void
+sint_of_the_bus_has_a_route_or_there_is_no_engine(void **state)
+{
+    (void)state;
+    fake_kvm_init(ENLK_KERNEL, 1, 0);
+    assert_int_equal(create(1, 4093), 0);
+    assert_int_equal(create(1, 4094), -ENL_E_INVAL);
+    assert_int_equal(create(1, UINT32_MAX), -ENL_E_INVAL);
+    assert_int_equal(create((4096 - 40) / 3, 0), 0); /* KVM's pins have 40 */
+    assert_int_equal(create((4096 - 40) / 3 + 1, 0), -ENL_E_INVAL);
+    fake_kvm_fini();
+}
+
 static void
 tell_synic(uint32_t vp)
 {
@@ -275,6 +338,8 @@ main(void)
         cmocka_unit_test(auto_eoi_waits_for_an_access_to_be_finished),
         cmocka_unit_test(auto_eoi_highest_vector_first_and_none_is_lost),
         cmocka_unit_test(sint_has_a_gsi_for_each_vp),
+        cmocka_unit_test(sint_routes_fit_behind_the_others),
+        cmocka_unit_test(sint_of_the_bus_has_a_route_or_there_is_no_engine),
         cmocka_unit_test(sint_acknowledgement_is_heard_only_while_a_message_waits),
         cmocka_unit_test(doorbell_by_port_and_by_hypercall),
         cmocka_unit_test(doorbell_refusals_are_told_apart),

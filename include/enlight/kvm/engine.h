@@ -99,7 +99,8 @@ struct enlk_config {
     /*
      * Kernel engine: the GSI routing table is replaced by these routes (borrowed until
      * enlk_engine_start(); count 0: PIC and IOAPIC pins as KVM has them), and from
-     * first_gsi on one GSI for each SINT of each VP.
+     * first_gsi on one GSI for each SINT of each VP: for all 16, or as many as both 4096
+     * GSIs and 4096 routes have room for, three at least.
      */
     const struct kvm_irq_routing_entry *routes;
     uint32_t route_count;
