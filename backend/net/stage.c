@@ -257,6 +257,18 @@ refill(struct enlb_stage_queue *queue)
     pthread_mutex_unlock(&stage->lock);
 }
 
+/*
+ * While a call has nothing to show, it looks for more: the wake for what has come may be
+ * gone, and no other follows.
+ */
+static struct enlb_packet *
+next_packet(struct enlb_stage_queue *queue, bool more)
+{
+    if (!queue->pending.count && more)
+        refill(queue);
+    return queue->pending.first;
+}
+
 uint32_t
 enlb_stage_receive(struct enlh_net_queue *base, const struct enlh_net_piece *pieces,
                    uint32_t piece_count, struct enlh_net_received *frames,
@@ -264,11 +276,9 @@ enlb_stage_receive(struct enlh_net_queue *base, const struct enlh_net_piece *pie
 {
     struct enlb_stage_queue *queue = of(base);
     uint32_t count = 0, used = 0;
+    struct enlb_packet *packet;
 
-    if (!queue->pending.count)
-        refill(queue);
-    while (count < frame_count && queue->pending.first) {
-        struct enlb_packet *packet = queue->pending.first;
+    while (count < frame_count && (packet = next_packet(queue, count == 0))) {
         uint32_t took = 0;
 
         if (packet->len <= queue->frame_max) {

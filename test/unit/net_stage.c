@@ -256,6 +256,27 @@ stage_a_frame_longer_than_the_guest_takes_is_lost(void **state)
     assert_int_equal(frames[0].len, 700);
 }
 
+/* Its wake was for a channel that had no pieces, and is gone. */
+static void
+stage_what_waits_behind_lost_frames_is_found(void **state)
+{
+    struct enlh_net_received frames[4];
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++)
+        bring(700, 1);
+    bring(1519, 2);
+    assert_int_equal(receive(0, 4, frames), 4);
+    bring(600, 3);
+    bring(1519, 4);
+    assert_int_equal(receive(0, 4, frames), 1);
+    assert_int_equal(frames[0].len, 600);
+    assert_int_equal(receive(0, 4, frames), 0);
+    bring(500, 5);
+    assert_int_equal(woken[0], 3);
+    assert_int_equal(receive(0, 4, frames), 1);
+}
+
 static void
 stage_what_comes_is_bounded(void **state)
 {
@@ -321,6 +342,8 @@ main(void)
         cmocka_unit_test_setup_teardown(stage_what_goes_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(stage_frames_fill_pieces_in_turn, start, stop),
         cmocka_unit_test_setup_teardown(stage_a_frame_longer_than_the_guest_takes_is_lost,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(stage_what_waits_behind_lost_frames_is_found,
                                         start, stop),
         cmocka_unit_test_setup_teardown(stage_what_comes_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(stage_frames_are_steered, start, stop),
