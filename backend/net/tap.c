@@ -64,16 +64,19 @@ of(struct enlh_net_queue *queue)
 
 /* ---- the device ---- */
 
+/* A device can be renamed, or go, and another can have its name then. */
 static int
 tap_ask(const struct tap *tap, unsigned long what, struct ifreq *request)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int result;
+    struct ifreq now = {0};
+    int fd, result;
 
+    if (ioctl(tap->queues[0].fd, TUNGETIFF, &now))
+        return -1;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    memset(request->ifr_name, 0, sizeof(request->ifr_name));
-    snprintf(request->ifr_name, sizeof(request->ifr_name), "%s", tap->name);
+    memcpy(request->ifr_name, now.ifr_name, sizeof(request->ifr_name));
     result = ioctl(fd, what, request);
     close(fd);
     return result;

@@ -6,8 +6,11 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,11 +21,12 @@ static struct net_stack s;
 static int outside; /* a packet socket on the device */
 
 static void
-set_up(bool up)
+set_up_device(const char *name, bool up)
 {
-    struct ifreq request = {.ifr_name = "enltest0"};
+    struct ifreq request = {0};
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
+    strcpy(request.ifr_name, name);
     assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
     request.ifr_flags =
         (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
@@ -30,13 +34,25 @@ set_up(bool up)
     close(fd);
 }
 
+static void
+set_up(bool up)
+{
+    set_up_device("enltest0", up);
+}
+
 static bool
-is_up(void)
+net_is_up(const struct enlh_net *net)
 {
     struct enlh_net_link link;
 
-    s.net.ops->link(s.net.backend, &link);
+    net->ops->link(net->backend, &link);
     return link.up;
+}
+
+static bool
+is_up(void)
+{
+    return net_is_up(&s.net);
 }
 
 static int
@@ -208,6 +224,72 @@ tap_a_device_that_is_down_has_no_carrier(void **state)
         net_stack_wait(&s);
 }
 
+static void
+tap_a_device_with_a_new_name_is_the_same(void **state)
+{
+    struct ifreq request = {.ifr_name = "enltest0", .ifr_newname = "enltest9"};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    if (*state)
+        skip();
+    set_up(false);
+    while (is_up())
+        net_stack_wait(&s);
+    assert_int_equal(ioctl(fd, SIOCSIFNAME, &request), 0);
+    close(fd);
+    set_up_device("enltest9", true);
+    while (!is_up())
+        net_stack_wait(&s);
+}
+
+static void
+delete_device(const char *name)
+{
+    struct {
+        struct nlmsghdr head;
+        struct ifinfomsg link;
+    } request = {
+        .head = {.nlmsg_len = sizeof(request),
+                 .nlmsg_type = RTM_DELLINK,
+                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+        .link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)if_nametoindex(name)},
+    };
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+    } answer;
+    int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+    assert_int_equal(send(fd, &request, sizeof(request), 0), sizeof(request));
+    assert_true(recv(fd, &answer, sizeof(answer), 0) > 0);
+    assert_int_equal(answer.error.error, 0);
+    close(fd);
+}
+
+/* Another device has its name, and goes up and down. */
+static void
+tap_a_device_that_is_gone_stays_down(void **state)
+{
+    const struct enlb_tap_config config = {
+        .size = sizeof(config), .name = "enltest0", .queues = 1};
+    char reason[ENLB_NET_REASON_LEN];
+    struct enlh_net other;
+
+    if (*state)
+        skip();
+    delete_device("enltest0");
+    while (is_up())
+        net_stack_wait(&s);
+    assert_int_equal(enlb_tap_create(&config, &other, reason), 0);
+    for (uint32_t i = 0; i < 50; i++) {
+        set_up(i % 2 == 0);
+        while (net_is_up(&other) != (i % 2 == 0))
+            sched_yield();
+        assert_false(is_up());
+    }
+    enlb_net_destroy(&other);
+}
+
 /* Each descriptor of a device with several queues is one. */
 static void
 tap_open_descriptors_are_queues(void **state)
@@ -260,6 +342,10 @@ main(void)
         cmocka_unit_test_setup_teardown(tap_a_frame_takes_no_more_pieces_than_there_are,
                                         start, stop),
         cmocka_unit_test_setup_teardown(tap_a_device_that_is_down_has_no_carrier, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(tap_a_device_with_a_new_name_is_the_same, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(tap_a_device_that_is_gone_stays_down, start,
                                         stop),
         cmocka_unit_test_setup_teardown(tap_open_descriptors_are_queues, start, stop),
         cmocka_unit_test(tap_a_descriptor_of_another_kind_is_refused),
