@@ -186,6 +186,18 @@ tap_setup(void *backend, const struct enlh_net_setup *setup)
                     tap_kernel_offloads(setup->offloads));
 }
 
+/*
+ * The kernel gives frames to every queue that is attached, whether anybody reads it or
+ * not. EINVAL: it is as it should be, or the device has one queue only, or is gone.
+ */
+static int
+tap_attach(const struct tap_queue *queue, bool on)
+{
+    struct ifreq request = {.ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+
+    return ioctl(queue->fd, TUNSETQUEUE, &request) && errno != EINVAL ? -ENL_E_IO : 0;
+}
+
 static int
 tap_queue_open(void *backend, uint32_t index, const struct enlh_partition *partition,
                const struct enlh_wake *wake, struct enlh_net_queue **out, int *fd)
@@ -198,6 +210,11 @@ tap_queue_open(void *backend, uint32_t index, const struct enlh_partition *parti
     queue->spill = malloc(ENLH_NET_FRAME_MAX);
     if (!queue->spill)
         return -ENL_E_NOMEM;
+    if (tap_attach(queue, true)) {
+        free(queue->spill);
+        queue->spill = NULL;
+        return -ENL_E_IO;
+    }
     queue->is_wide = false;
     pthread_mutex_lock(&tap->lock);
     queue->wake = *wake;
@@ -217,6 +234,9 @@ tap_queue_close(void *backend, struct enlh_net_queue *queue)
     pthread_mutex_lock(&tap->lock);
     of(queue)->is_open = false;
     pthread_mutex_unlock(&tap->lock);
+    /* The first one stays: what comes while a guest starts anew waits there. */
+    if (of(queue) != &tap->queues[0])
+        (void)tap_attach(of(queue), false);
     free(of(queue)->spill);
     of(queue)->spill = NULL;
 }
@@ -547,6 +567,8 @@ tap_open_all(struct tap *tap, const struct enlb_tap_config *config, char *reason
         tap_setup(tap, &none);
         err = tap_start_watch(tap);
     }
+    for (uint32_t i = 0; !err && i < config->queues; i++)
+        err = tap_attach(&tap->queues[i], i == 0);
     return err;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -290,11 +291,24 @@ tap_a_device_that_is_gone_stays_down(void **state)
     enlb_net_destroy(&other);
 }
 
+static void
+open_descriptors(const char *name, int fds[2])
+{
+    struct ifreq request = {0};
+
+    strcpy(request.ifr_name, name);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+    for (uint32_t i = 0; i < 2; i++) {
+        fds[i] = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+        assert_true(fds[i] >= 0);
+        assert_int_equal(ioctl(fds[i], TUNSETIFF, &request), 0);
+    }
+}
+
 /* Each descriptor of a device with several queues is one. */
 static void
 tap_open_descriptors_are_queues(void **state)
 {
-    struct ifreq request = {.ifr_name = "enltest1"};
     struct enlb_tap_config config = {.size = sizeof(config), .queues = 2};
     char reason[ENLB_NET_REASON_LEN];
     struct enlh_net_info info;
@@ -303,12 +317,7 @@ tap_open_descriptors_are_queues(void **state)
 
     if (*state)
         skip();
-    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
-    for (uint32_t i = 0; i < 2; i++) {
-        fds[i] = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-        assert_true(fds[i] >= 0);
-        assert_int_equal(ioctl(fds[i], TUNSETIFF, &request), 0);
-    }
+    open_descriptors("enltest1", fds);
     config.fds = fds;
     assert_int_equal(enlb_tap_create(&config, &net, reason), 0);
     net.ops->info(net.backend, &info);
@@ -317,6 +326,113 @@ tap_open_descriptors_are_queues(void **state)
                      ENLH_NET_CAN_CHECKSUM | ENLH_NET_CAN_TSO4 | ENLH_NET_CAN_TSO6);
     enlb_net_destroy(&net);
     assert_true(fcntl(fds[1], F_GETFD) < 0); /* they were taken */
+}
+
+enum { STREAMS = 64 };
+
+/* The first frame of each of many streams of UDP. */
+static void
+send_streams(const char *name)
+{
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0800)};
+    uint8_t frame[60] = {0x10,      [12] = 0x08, [14] = 0x45, [17] = 46,   [22] = 64,
+                         [23] = 17, [26] = 10,   [30] = 10,   [36] = 0x12, [39] = 26};
+    int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+    to.sll_ifindex = (int)if_nametoindex(name);
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        frame[35] = (uint8_t)i; /* the source port */
+        assert_int_equal(
+            sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)),
+            sizeof(frame));
+    }
+    close(fd);
+}
+
+struct reader {
+    struct enlh_net_queue *queue;
+    int fd;
+    uint32_t got;
+};
+
+static void
+open_reader(struct enlh_net *net, uint32_t index, struct reader *reader)
+{
+    const struct enlh_wake wake = {.fd = s.bell};
+
+    assert_int_equal(net->ops->queue_open(net->backend, index, s.f.partition, &wake,
+                                          &reader->queue, &reader->fd),
+                     0);
+}
+
+static void
+read_all(struct enlh_net *net, struct reader *reader)
+{
+    const struct enlh_span span = {.offset = 0x10000, .len = 2000};
+    const struct enlh_net_piece piece = {.spans = &span, .span_count = 1, .len = 2000};
+    const uint8_t *at = fake_at(&s.f, 0x10000, 60);
+    struct enlh_net_received frame;
+
+    while (net->ops->receive(reader->queue, &piece, 1, &frame, 1))
+        reader->got += frame.len == 60 && at[12] == 8 && !at[13] && at[23] == 17;
+}
+
+/* Read from these queues until every stream has come. */
+static void
+read_streams(struct enlh_net *net, struct reader *readers, uint32_t count)
+{
+    struct pollfd fds[2] = {{.fd = readers[0].fd, .events = POLLIN},
+                            {.fd = readers[1].fd, .events = POLLIN}};
+
+    readers[0].got = readers[1].got = 0;
+    while (readers[0].got + readers[1].got < STREAMS) {
+        assert_true(poll(fds, count, 30000) > 0);
+        for (uint32_t i = 0; i < count; i++)
+            read_all(net, &readers[i]);
+    }
+}
+
+static void
+check_streams(struct enlh_net *net, const char *name)
+{
+    struct reader readers[2] = {{.fd = -1}, {.fd = -1}};
+
+    set_up_device(name, true);
+    open_reader(net, 0, &readers[0]);
+    send_streams(name);
+    read_streams(net, readers, 1);
+    open_reader(net, 1, &readers[1]);
+    send_streams(name);
+    read_streams(net, readers, 2);
+    assert_in_range(readers[0].got, 1, STREAMS - 1);
+    net->ops->queue_close(net->backend, readers[1].queue);
+    send_streams(name);
+    read_streams(net, readers, 1);
+    open_reader(net, 1, &readers[1]); /* as when a guest starts anew */
+    net->ops->queue_close(net->backend, readers[1].queue);
+    net->ops->queue_close(net->backend, readers[0].queue);
+}
+
+/* Or the kernel would steer frames there that nobody reads. */
+static void
+tap_a_queue_that_is_not_open_gets_no_frames(void **state)
+{
+    struct enlb_tap_config config = {
+        .size = sizeof(config), .name = "enltest2", .queues = 2};
+    char reason[ENLB_NET_REASON_LEN];
+    struct enlh_net net;
+    int fds[2];
+
+    if (*state)
+        skip();
+    assert_int_equal(enlb_tap_create(&config, &net, reason), 0);
+    check_streams(&net, "enltest2");
+    enlb_net_destroy(&net);
+    open_descriptors("enltest1", fds);
+    config.fds = fds;
+    assert_int_equal(enlb_tap_create(&config, &net, reason), 0);
+    check_streams(&net, "enltest1");
+    enlb_net_destroy(&net);
 }
 
 static void
@@ -348,6 +464,8 @@ main(void)
         cmocka_unit_test_setup_teardown(tap_a_device_that_is_gone_stays_down, start,
                                         stop),
         cmocka_unit_test_setup_teardown(tap_open_descriptors_are_queues, start, stop),
+        cmocka_unit_test_setup_teardown(tap_a_queue_that_is_not_open_gets_no_frames,
+                                        start, stop),
         cmocka_unit_test(tap_a_descriptor_of_another_kind_is_refused),
     };
 

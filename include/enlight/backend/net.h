@@ -42,7 +42,10 @@ void enlb_user_config_defaults(struct enlb_user_config *config);
 ENL_MUST_CHECK int enlb_user_create(const struct enlb_user_config *config,
                                     struct enlh_net *out, char *reason);
 
-/* A tap device of the kernel: checksums and segmentation stay with it. */
+/*
+ * A tap device of the kernel: checksums and segmentation stay with it. Of several queues,
+ * those behind the first are attached to it while they are open only.
+ */
 struct enlb_tap_config {
     size_t size;
     const char *name; /* of a tap device; made when it is not there and may be */
