@@ -599,6 +599,8 @@ enlb_tap_create(const struct enlb_tap_config *config, struct enlh_net *out, char
         snprintf(tap->name, sizeof(tap->name), "%s", config->name);
     err = tap_open_all(tap, config, reason);
     if (err) {
+        for (uint32_t i = 0; config->fds && i < config->queues; i++)
+            tap->queues[i].fd = -1; /* still the caller's, all of them */
         tap_destroy(tap);
         return err;
     }

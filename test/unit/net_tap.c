@@ -438,15 +438,25 @@ tap_a_queue_that_is_not_open_gets_no_frames(void **state)
 static void
 tap_a_descriptor_of_another_kind_is_refused(void **state)
 {
-    const int fd = dup(0);
-    const struct enlb_tap_config config = {
-        .size = sizeof(config), .fds = &fd, .queues = 1};
+    int fds[3] = {-1, -1, dup(0)};
+    struct enlb_tap_config config = {.size = sizeof(config), .queues = 1};
     char reason[ENLB_NET_REASON_LEN];
     struct enlh_net net;
 
-    (void)state;
+    config.fds = &fds[2];
     assert_true(enlb_tap_create(&config, &net, reason) < 0);
     assert_non_null(strstr(reason, "tap"));
+    assert_true(fcntl(fds[2], F_GETFD) >= 0); /* still the caller's */
+    if (*state) {
+        close(fds[2]);
+        skip();
+    }
+    open_descriptors("enltest1", fds);
+    config.fds = (const int[]){fds[0], fds[2], fds[1]};
+    config.queues = 3;
+    assert_true(enlb_tap_create(&config, &net, reason) < 0);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(close(fds[i]), 0); /* those before it and those behind it */
 }
 
 int
@@ -466,7 +476,8 @@ main(void)
         cmocka_unit_test_setup_teardown(tap_open_descriptors_are_queues, start, stop),
         cmocka_unit_test_setup_teardown(tap_a_queue_that_is_not_open_gets_no_frames,
                                         start, stop),
-        cmocka_unit_test(tap_a_descriptor_of_another_kind_is_refused),
+        cmocka_unit_test_setup_teardown(tap_a_descriptor_of_another_kind_is_refused,
+                                        start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

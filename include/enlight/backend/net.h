@@ -49,7 +49,7 @@ ENL_MUST_CHECK int enlb_user_create(const struct enlb_user_config *config,
 struct enlb_tap_config {
     size_t size;
     const char *name; /* of a tap device; made when it is not there and may be */
-    const int *fds;   /* or open ones, one for each queue; taken */
+    const int *fds;   /* or open ones, one for each queue; all taken when it succeeds */
     uint32_t queues;  /* with a name: how many; with fds: their number */
     uint32_t mtu;     /* 0: the device's own */
 };
