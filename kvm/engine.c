@@ -167,7 +167,7 @@ is_valid(const struct enlk_config *c, const struct enlk_callbacks *callbacks)
     /* The VMBus SINT is number 2, so each VP needs three at least. */
     return c->size == sizeof(*c) && (c->kind == ENLK_USER || c->kind == ENLK_KERNEL) &&
            c->vm_fd >= 0 && c->vp_count >= 1 && c->first_gsi >= GSI_MIN &&
-           enlk_sints_per_vp(c) > ENL_SINT_VMBUS && c->trap_port <= 0xFF &&
+           enlk_sint_per_vp(c) > ENL_SINT_VMBUS && c->trap_port <= 0xFF &&
            c->trap_port != c->signal_port && callbacks->kick && callbacks->event;
 }
 

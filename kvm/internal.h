@@ -131,7 +131,7 @@ void enlk_tlb_enter(struct enlk_vcpu *vcpu);
 
 /* sint.c: the kernel engine's SINTs */
 /* As many SINTs of each VP as there are GSIs and routes for; 0: none. */
-uint32_t enlk_sints_per_vp(const struct enlk_config *config);
+uint32_t enlk_sint_per_vp(const struct enlk_config *config);
 int enlk_sint_start(struct enlk_engine *engine);
 void enlk_sint_fini(struct enlk_vcpu *vcpu);
 void enlk_sint_raise(void *ctx, uint32_t vp, uint32_t sint);

@@ -31,7 +31,7 @@ base_routes(const struct enlk_config *config)
 }
 
 uint32_t
-enlk_sints_per_vp(const struct enlk_config *config)
+enlk_sint_per_vp(const struct enlk_config *config)
 {
     uint32_t base = base_routes(config), taken, fit;
 
@@ -46,7 +46,7 @@ enlk_sints_per_vp(const struct enlk_config *config)
 static uint32_t
 gsi_of(const struct enlk_config *config, uint32_t vp, uint32_t sint)
 {
-    return config->first_gsi + vp * enlk_sints_per_vp(config) + sint;
+    return config->first_gsi + vp * enlk_sint_per_vp(config) + sint;
 }
 
 static uint32_t
@@ -73,7 +73,7 @@ pin_routes(struct kvm_irq_routing_entry *to)
 static uint32_t
 sint_routes(const struct enlk_config *config, struct kvm_irq_routing_entry *to)
 {
-    uint32_t n = 0, sints = enlk_sints_per_vp(config);
+    uint32_t n = 0, sints = enlk_sint_per_vp(config);
 
     for (uint32_t vp = 0; vp < config->vp_count; vp++) {
         for (uint32_t sint = 0; sint < sints; sint++, n++) {
@@ -165,7 +165,7 @@ enlk_sint_raise(void *ctx, uint32_t vp, uint32_t sint)
     struct enlk_engine *engine = ctx;
     struct kvm_irq_level level;
 
-    if (vp >= engine->config.vp_count || sint >= enlk_sints_per_vp(&engine->config))
+    if (vp >= engine->config.vp_count || sint >= enlk_sint_per_vp(&engine->config))
         return;
     memset(&level, 0, sizeof(level));
     level.irq = gsi_of(&engine->config, vp, sint);
