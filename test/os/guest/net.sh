@@ -105,8 +105,8 @@ report_network()
     row DN16.ethtool "$(say_if "$(ethtool -l eth0 | awk '/^Combined/ { n = $2 } END { print n }')" "$(nproc)" \
         "ethtool -l: $(nproc) combined")" "$(ethtool -l eth0 2>&1 | tail -n 1)"
     [ "$(nproc)" -lt 2 ] || row DN15 "$(ethtool -x eth0 | grep -A 1 -m 1 'RX flow hash' | tail -n 1)"
-    web=http://10.0.2.2:$(expected web)
-    if [ "$web" != http://10.0.2.2: ]; then
+    if [ "$(expected web)" ]; then
+        web=http://10.0.2.2:$(expected web)
         serve_web
         row DN06 "$(download)" "$(wget -O - "$web/cgi-bin/sum" 2>&1 | tail -n 1)"
         row DN07 "$(upload)"
