@@ -7,9 +7,10 @@
  * bunch is learnt: it doubles while the guest keeps that many under way, and is halved when
  * the guest had no more to send. Time is counted in turns that brought nothing, as there is
  * no clock here: a guest that waits in vain loses a tenth of a millisecond or two, and for
- * some bunches nobody tries more. While the device has requests every turn counts, so that a
- * slow one delays no answer by more than that; whoever works for it gets the processor
- * between two turns (ENLH_RUN_MORE). Reads no guest memory. [Policy]
+ * some bunches nobody tries more. While the device has requests a bunch waits much
+ * shorter, and all its waiting counts, so that a slow device delays nobody: only one that
+ * is done within a few turns fills it. Whoever works for it gets the processor between two
+ * turns (ENLH_RUN_MORE). Reads no guest memory. [Policy]
  * Tests: test/unit/vmbus_hold.c.
  */
 #include "host/vmbus/channel.h"
@@ -17,6 +18,7 @@
 enum {
     GOAL_MAX = 16, /* half of what guests usually keep under way: they never run dry */
     LOOKS = 400,   /* turns: more than a guest takes from one request to the next */
+    AT_WORK = 6,   /* what a turn counts that waits for the device */
     CALM = 16,     /* bunches before a bigger one is tried again */
 };
 
@@ -33,9 +35,10 @@ enlh_hold_reached(struct enlh_hold *hold, bool deep)
 bool
 enlh_hold_turn(struct enlh_hold *hold, uint32_t news, bool deep)
 {
-    bool at_work = hold->under_way > 0;
-
-    hold->looks = news && !at_work ? 0 : hold->looks + 1;
+    if (hold->under_way > 0)
+        hold->looks += news ? 0 : AT_WORK;
+    else
+        hold->looks = news ? 0 : hold->looks + 1;
     if (!hold->answers || enlh_hold_reached(hold, deep))
         return false;
     if (hold->looks < LOOKS)

@@ -171,10 +171,10 @@ hold_is_short_beside_a_device_that_works(void **state)
         assert_int_equal(enlh_channel_run(channel), ENLH_RUN_IDLE);
     r.dev.echo = true;
     do
-        send(turns % 100 == 0);
+        send(turns % 20 == 0);
     while (enlh_channel_run(channel) == ENLH_RUN_MORE && turns++ < PATIENCE);
-    assert_in_range(turns, 300, 450);
-    assert_in_range(receive(), 4, 5);
+    assert_in_range(turns, 50, 100);
+    assert_in_range(receive(), 3, 5);
     rig_stop(&r);
 }
 
