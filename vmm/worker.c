@@ -10,7 +10,6 @@
 #include "vmm/worker.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -117,7 +116,6 @@ wait_for_work(struct enlm_worker *worker)
     return !atomic_load(&worker->stop);
 }
 
-/* Backends may need this processor to finish what the channel waits for. */
 static void *
 run(void *ctx)
 {
@@ -127,8 +125,6 @@ run(void *ctx)
     while (state != ENLH_RUN_STOPPED && !atomic_load(&worker->stop)) {
         if (state == ENLH_RUN_IDLE && !wait_for_work(worker))
             break;
-        if (state == ENLH_RUN_MORE)
-            (void)sched_yield();
         state = enlh_channel_run(worker->channel);
     }
     return NULL;

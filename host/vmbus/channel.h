@@ -71,7 +71,7 @@ struct enlh_wire_counts {
 struct enlh_hold {
     uint32_t answers;
     uint32_t goal;     /* so many are shown at once; 1: each */
-    uint32_t looks;    /* turns spent in waiting for more of them */
+    uint32_t looks;    /* turns since the last that brought anything */
     uint32_t calm;     /* bunches until goal may grow again */
     int32_t under_way; /* packets that the device has taken, and not completed */
 };

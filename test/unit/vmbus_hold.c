@@ -120,7 +120,7 @@ hold_learns_what_the_guest_has_under_way(void **state)
         turns += run_to_sleep();
         assert_int_equal(receive(), 4);
     }
-    assert_true(turns < 100 + 10 * 410);
+    assert_true(turns < 100 + 10 * 110);
     rig_stop(&r);
 }
 
@@ -133,7 +133,7 @@ hold_ends_when_the_guest_waits(void **state)
     keep_under_way(32, 200);
     for (int i = 0; i < 10; i++) {
         send(1);
-        assert_true(run_to_sleep() < 420);
+        assert_true(run_to_sleep() < 120);
         assert_int_equal(receive(), 1);
     }
     send(1);
@@ -156,25 +156,20 @@ hold_spares_a_guest_that_polls(void **state)
     rig_stop(&r);
 }
 
-/* A request that takes long is waited for by nobody else, also when others trickle in. */
+/* To look again and again would take the processor from whoever works for the device. */
 static void
-hold_is_short_beside_a_device_that_works(void **state)
+hold_spares_a_device_that_works(void **state)
 {
-    uint32_t turns = 0;
-
     (void)state;
     start();
     keep_under_way(32, 200);
     r.dev.echo = false;
     send(1);
-    for (int i = 0; i < PATIENCE; i++)
-        assert_int_equal(enlh_channel_run(channel), ENLH_RUN_IDLE);
+    assert_int_equal(enlh_channel_run(channel), ENLH_RUN_IDLE);
     r.dev.echo = true;
-    do
-        send(turns % 20 == 0);
-    while (enlh_channel_run(channel) == ENLH_RUN_MORE && turns++ < PATIENCE);
-    assert_in_range(turns, 50, 100);
-    assert_in_range(receive(), 3, 5);
+    send(1);
+    assert_int_equal(run_to_sleep(), 1);
+    assert_int_equal(receive(), 1);
     rig_stop(&r);
 }
 
@@ -216,7 +211,7 @@ main(void)
         cmocka_unit_test(hold_learns_what_the_guest_has_under_way),
         cmocka_unit_test(hold_ends_when_the_guest_waits),
         cmocka_unit_test(hold_spares_a_guest_that_polls),
-        cmocka_unit_test(hold_is_short_beside_a_device_that_works),
+        cmocka_unit_test(hold_spares_a_device_that_works),
         cmocka_unit_test(hold_ends_with_the_channel),
         cmocka_unit_test(hold_gives_space_back),
     };

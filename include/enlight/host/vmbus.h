@@ -191,8 +191,7 @@ void enlh_channel_rescind(struct enlh_channel *channel);
 /*
  * The worker's turn. Returns
  *   ENLH_RUN_IDLE     sleep until the next wake;
- *   ENLH_RUN_MORE     there is or may soon be more to do: call again, after others had
- *                     their turn (on a thread of its own: sched_yield());
+ *   ENLH_RUN_MORE     the budget was used up: call again, after others had their turn;
  *   ENLH_RUN_STOPPED  the channel has let go: do not call again.
  * Thread: channel.
  */
