@@ -125,38 +125,58 @@ case $parts in *disk*) make_disk ;; esac
 case $parts in *net*) make_network ;; esac
 for ((n = 1; n <= rounds; n++)); do
     echo "compare.sh: round $n of $rounds" >&2
+    echo "round $n" >>"$results"
+    order='enlight qemu'
+    [ $((n % 2)) -eq 1 ] || order='qemu enlight'
     for part in $parts; do
-        for who in enlight qemu; do
+        for who in $order; do
             "${part}_round" "$who"
         done
     done
 done
 
-# Medians, and how far Enlight is ahead: more requests, less time, less memory.
+# Medians, and how far Enlight is ahead: more requests, less time, less memory. The two of one round are compared, since
+# the machine of the next may be slower; the median of these ratios is shown, the least and the greatest.
 awk '
-function median(key,   n, i, j, t, a) {
-    n = split(values[key], a, " ")
+function sorted(list, a,   n, i, j, t) {
+    n = split(list, a, " ")
     for (i = 2; i <= n; i++)
         for (j = i; j > 1 && a[j - 1] + 0 > a[j] + 0; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
+    return n
+}
+function median(list,   a, n) {
+    n = sorted(list, a)
     return a[int((n + 1) / 2)] + 0
 }
+function ratios(job,   i, e, q, list) {
+    for (i = 1; i <= rounds; i++) {
+        e = of["enlight", job, i] + 0; q = of["qemu", job, i] + 0
+        if (e && q) list = list " " (job ~ smaller ? q / e : e / q)
+    }
+    return list
+}
+$1 == "round" { rounds = $2; next }
 {
-    values[$1 " " $2] = values[$1 " " $2] " " $3
+    of[$1, $2, rounds] = $3
+    values[$1, $2] = values[$1, $2] " " $3
     if (!($2 in seen)) { seen[$2] = 1; order[++count] = $2 }
     if ($6 > 0) {
-        values[$1 " " $2 " x"] = values[$1 " " $2 " x"] " " $4 / $6
-        values[$1 " " $2 " i"] = values[$1 " " $2 " i"] " " $5 / $6
+        exits[$1, $2] = exits[$1, $2] " " $4 / $6
+        irqs[$1, $2] = irqs[$1, $2] " " $5 / $6
     }
 }
+BEGIN { smaller = "-ms$|-KiB$" }
 END {
-    printf "%-20s %10s %10s %7s   %21s   %21s\n", "", "enlight", "qemu", "ahead", "exits for each", "interrupts for each"
+    printf "%-17s %9s %9s %7s %13s   %15s   %15s\n", "", "enlight", "qemu", "ahead", "least, most", "exits for each",
+        "interrupts each"
     for (i = 1; i <= count; i++) {
-        job = order[i]; e = median("enlight " job); q = median("qemu " job)
-        less = job ~ /-ms|-KiB/
-        printf "%-20s %10d %10d %7.2f", job, e, q, less ? (e ? q / e : 0) : (q ? e / q : 0)
-        if (job !~ /-ms|-KiB/)
-            printf "   %10.2f %10.2f   %10.2f %10.2f", median("enlight " job " x"), median("qemu " job " x"),
-                median("enlight " job " i"), median("qemu " job " i")
+        job = order[i]
+        n = sorted(ratios(job), ratio)
+        printf "%-17s %9d %9d %7.2f %6.2f %6.2f", job, median(values["enlight", job]), median(values["qemu", job]),
+            ratio[int((n + 1) / 2)], ratio[1], ratio[n]
+        if (job !~ smaller)
+            printf "   %7.2f %7.2f   %7.2f %7.2f", median(exits["enlight", job]), median(exits["qemu", job]),
+                median(irqs["enlight", job]), median(irqs["qemu", job])
         printf "\n"
     }
 }' "$results"

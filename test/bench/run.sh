@@ -5,8 +5,8 @@
 #
 # What "make bench" calls: in one boot of the nested machine (or directly on hardware) the same Debian kernel,
 # alternating between Enlight and QEMU: a RAM-backed raw disk (synthetic SCSI; virtio-blk with an iothread, cache=none,
-# aio=io_uring), and a user-mode network and a tap (synthetic NIC; virtio-net). Prints a table with the medians and
-# their ratio. Times under emulation are noise: look at ratios, exits and interrupts.
+# aio=io_uring), and a user-mode network and a tap (synthetic NIC; virtio-net). Prints a table of medians, and
+# the ratio of the two in each round. Times under emulation are noise: look at ratios, exits and interrupts.
 set -u -o pipefail
 here=$(dirname "$(readlink -f "$0")")
 tree=$(readlink -f "$here/../..")
