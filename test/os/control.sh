@@ -209,7 +209,7 @@ reset_under_load()
 end()
 {
     local complaint
-    complaint=$(grep -a -o 'control: complaint .*' "$log" | tail -n 1 | tr -d '\r')
+    complaint=$(grep -a -m 1 -o 'control: complaint .*' "$log" | tr -d '\r')
     row T20 "$([ -z "$complaint" ]; echo $?)" "the kernel complained of ${complaint:-nothing}"
     after SHUTDOWN quit
     row Z07 $? "quit: $(one_line "$work/event")"

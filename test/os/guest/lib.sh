@@ -35,17 +35,6 @@ finish()
     echo "$passed passed, $failed failed"
 }
 
-# complain WHO: what the kernel complains of, each line once, with those before it.
-# Seen: in the nested machine every kernel finds another size of its XSAVE area than CPUID has, and warns.
-heard=0
-complain()
-{
-    dmesg | grep -v -F fpu/xstate.c | grep -B 12 -E \
-        'soft lockup|rcu.*stall|timekeeping watchdog|blocked for more than|BUG:|WARNING:|EXT4-fs error' >/run/complaints
-    tail -n "+$((heard + 1))" /run/complaints | sed "s/^/$1: complaint /"
-    heard=$(wc -l </run/complaints)
-}
-
 log_line() { dmesg | grep -m 1 -o "$1.*"; }
 
 say_if() { [ "$1" = "$2" ] && echo "$3"; }

@@ -48,6 +48,15 @@ obey()
 
 address() { ip addr show eth0 | awk '/inet/ && !/fe80/ { printf " %s", $2 }'; }
 
+# Says once what the kernel complains of.
+complain()
+{
+    dmesg | grep -B 12 -E 'soft lockup|rcu.*stall|timekeeping watchdog|blocked for more than|BUG:|Call Trace|EXT4-fs error' \
+        >/run/complaints
+    tail -n "+$((heard + 1))" /run/complaints | sed 's/^/services: complaint /'
+    heard=$(wc -l </run/complaints)
+}
+
 for disk in sda sdb; do
     grep -q "^/dev/$disk " /proc/mounts || second=/dev/$disk
 done
@@ -57,8 +66,10 @@ udhcpc -i eth0 -n -q -t 10 -s /usr/lib/enlight/dhcp >/dev/null 2>&1
 echo "services: up, $(cat /sys/class/net/eth0/address | tr a-f A-F) $(cat /sys/class/net/eth0/device/device_id), $(uname -r)"
 log_line 'KVP IC version'
 log_line 'VSS IC version'
+# What an emulated processor makes the kernel say of XSAVE while it starts is not the services' doing.
+dmesg -c >/run/start
 write_records &
-was='' had='' last=''
+was='' had='' last='' heard=0
 while :; do
     now=$(address) have=$(pairs 0 | tr '\n' ' ')
     [ "$now" = "$was" ] || echo "services: address$now router $(ping -c 1 -W 5 10.0.2.2 >/dev/null && echo answers)"
@@ -69,7 +80,7 @@ while :; do
         last=$task
         obey "${task#*:}"
     fi
-    complain services
+    complain
     echo "services: tick"
     sleep 1
 done
